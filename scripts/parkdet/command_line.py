@@ -1,0 +1,58 @@
+"""What every command-line program here shares: logging, clear errors and exit codes."""
+
+import argparse
+import faulthandler
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from parkdet.errors import StoppedEarly, UserError
+
+log = logging.getLogger("parkdet")
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    main: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parses the command line, calls ``main`` and turns what it raises into an exit code.
+
+    Returns:
+        0; 2 for bad input or options (one paragraph on stderr, no traceback); 75 for "stopped
+        early, state saved, run me again"; 1 for a fault of the program, with its traceback.
+    """
+    parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
+    arguments = parser.parse_args(argv)
+    _set_up_logging(arguments.log)
+    try:
+        main(arguments)
+    except (UserError, StoppedEarly) as error:
+        log.error("%s: %s", parser.prog, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        log.error("%s: interrupted", parser.prog)
+        return 130
+    except Exception:
+        log.exception(
+            "%s: a fault in the program, please report it with this traceback", parser.prog
+        )
+        return 1
+    return 0
+
+
+def _set_up_logging(path: Path | None) -> None:
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(terminal)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(to_file)
+        faulthandler.enable(to_file.stream)

@@ -1,0 +1,242 @@
+"""The settings of a run: the only source of defaults, of the JSON schema and of their documentation."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from parkdet.errors import UserError
+from parkdet.hyperparameters import Hyperparameters
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Where the photographs are and how they are prepared."""
+
+    root: str = Field(
+        "data/demo",
+        description="Folder in the challenge lay-out: train/label/Train.json, train/images/ and, "
+        "if there is a test set, Test_Images_Information.json, test/images/. "
+        "$PARKDET_DATA and other environment variables are expanded.",
+    )
+    split: Literal["auto", "group", "random", "given"] = Field(
+        "auto", description="How val is drawn: by recording, at random, or from val_json."
+    )
+    val_images: int = Field(3000, ge=1, description="Images of the val set.")
+    val_json: str | None = Field(
+        None, description="COCO file of a val set of your own (split: given)."
+    )
+    group_pattern: str | None = Field(
+        None,
+        description="Regular expression whose first group is the recording's name; "
+        "null: the name without its last number (the frame).",
+    )
+    seed: int = Field(100, ge=0, description="Seed of the split.")
+    backgrounds: Literal["keep", "drop"] = Field(
+        "keep", description="What becomes of training images without a box; 2022 lost them."
+    )
+    names: list[str] | None = Field(
+        None, description="Class names in the order of the category ids, if the JSON has none."
+    )
+    link: Literal["auto", "symlink", "copy", "hard"] = Field(
+        "auto", description="How images come into the prepared set; auto: symlink, else a copy."
+    )
+    on_bad: Literal["drop", "fail"] = Field(
+        "drop",
+        description="What happens to an image or box that cannot be used: listed, or an error.",
+    )
+    verify: Literal["header", "full"] = Field(
+        "header", description="How images are checked: by header, or decoded in full."
+    )
+    demo_seed: int = Field(
+        1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."
+    )
+
+
+class Training(Section):
+    """What both trainings share."""
+
+    arch: Literal["yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x"] | str = Field(
+        "yolov5n", description="Architecture when pretrained is null: a name that yolov5 ships."
+    )
+    pretrained: str | None = Field(
+        None, description="Starting weights: a path, a release name such as yolov5x6, or null."
+    )
+    pretrained_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Checksum that the starting weights must have."
+    )
+    imgsz: ImageSize = Field(640, description="Image size in pixels, a multiple of 32.")
+    batch_size: int = Field(16, ge=1, description="Images a step.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
+    precision: Precision = Field(
+        "auto", description="Arithmetic; auto: what is fast and safe on the device, and says which."
+    )
+    device: str = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+    workers: int = Field(2, ge=0, description="Processes that load images.")
+    nominal_batch: int = Field(
+        64, ge=1, description="Batch size that gradients are accumulated to."
+    )
+    clip_grad_norm: float | None = Field(10.0, gt=0, description="Gradient norm limit; null: none.")
+    warmup_bias_group: Literal["bias", "norm"] = Field(
+        "bias", description="Group that starts at warmup_bias_lr; 2022: norm."
+    )
+    fitness: Literal["ap50_95", "ap75", "2022"] = Field(
+        "ap50_95", description="Figure that picks `best`; 2022: 0.1 AP50 + 0.9 AP75."
+    )
+    val_batch_size: int | None = Field(
+        None, ge=1, description="Images a val step; null: twice batch_size."
+    )
+
+
+class Stage(Section):
+    """One training."""
+
+    epochs: int = Field(50, ge=1, description="Epochs.")
+    epoch_parts: int = Field(
+        1, ge=1, description="An epoch draws int(images / epoch_parts) images."
+    )
+    image_weights: bool = Field(
+        False, description="Draw images in proportion to how rare their classes are."
+    )
+    optimizer: Literal["SGD", "Adam", "AdamW"] = Field("SGD", description="Optimizer.")
+    schedule: Literal["linear", "cosine"] = Field("linear", description="Learning rate schedule.")
+    val_period: int = Field(
+        1, ge=0, description="Epochs between validations; 0: only after the last epoch."
+    )
+    patience: int = Field(
+        0, ge=0, description="Epochs without a better fitness until it stops; 0: never."
+    )
+    close_mosaic: int = Field(0, ge=0, description="Last epochs without mosaics.")
+    freeze: int = Field(
+        0, ge=0, description="First layers that are not trained (10: the backbone)."
+    )
+    hyp: Hyperparameters = Field(
+        default_factory=Hyperparameters,
+        description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_hyp_file(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("hyp"), str):
+            return {**value, "hyp": read_yaml(Path(value["hyp"]))}
+        return value
+
+
+class Inference(Section):
+    """How detections are made."""
+
+    weights: list[str] = Field(
+        [], description="Given weights: no training is run. Empty: this run's tune_best.pt."
+    )
+    imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
+    batch_size: int = Field(16, ge=1, description="Images a step.")
+    confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
+    iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
+    max_detections: int = Field(50, ge=1, description="Most detections an image.")
+    tta: bool = Field(
+        True, description="Test-time augmentation: three scales, one of them flipped."
+    )
+    precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
+    device: str = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+
+
+class Cut(Section):
+    """How the submission is made to fit."""
+
+    method: Literal["global", "threshold"] = Field(
+        "global", description="The largest set by score that fits, or the 2022 threshold."
+    )
+    max_bytes: int = Field(
+        20_000_000, ge=3, description="The file is strictly smaller than this, in bytes."
+    )
+
+
+class Evaluation(Section):
+    """What is scored."""
+
+    test_truth: str | None = Field(
+        None, description="COCO truth of the test set, for scoring alone; null: none."
+    )
+    start_weights: bool = Field(
+        False,
+        description="Also score the starting weights on test_truth, to show what training adds.",
+    )
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    run: str = Field(
+        pattern=r"^[\w][\w.-]*$", description="Name of the run: results go to results/{run}."
+    )
+    data: Data = Field(default_factory=Data, description=Data.__doc__)
+    training: Training = Field(default_factory=Training, description=Training.__doc__)
+    baseline: Stage = Field(default_factory=Stage, description="The first training.")
+    finetune: Stage = Field(
+        default_factory=lambda: Stage(epochs=15),
+        description="The second training, from baseline_last.",
+    )
+    infer: Inference = Field(default_factory=Inference, description=Inference.__doc__)
+    cut: Cut = Field(default_factory=Cut, description=Cut.__doc__)
+    evaluate: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file whose top level is a mapping.
+
+    Raises:
+        UserError: missing, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold `key: value` lines, found {type(content).__name__}.")
+    return content
+
+
+def validate(settings: dict[str, Any]) -> Config:
+    """Checks a config and fills in the defaults.
+
+    Raises:
+        UserError: one line for each unknown key and wrong value, with the path of the key and what
+            is allowed there.
+    """
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise UserError("The config cannot be used:\n" + "\n".join(lines)) from None
+
+
+def _explain(problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"]) or "config"
+    match problem["type"]:
+        case "extra_forbidden":
+            allowed = ", ".join(_keys_at(problem["loc"][:-1]))
+            return f"  {path}: unknown key; allowed here: {allowed}"
+        case "missing":
+            return f"  {path}: required, add for example `{path}: my-first-run`"
+        case _:
+            return f"  {path}: {problem['msg']}, found {problem['input']!r}"
+
+
+def _keys_at(location: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        model = annotation if isinstance(annotation, type) else model
+    return list(model.model_fields)

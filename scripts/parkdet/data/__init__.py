@@ -1,0 +1,1 @@
+"""Reading, checking, splitting and linking annotated images; the training dataset."""

@@ -1,0 +1,13 @@
+"""The two ways a command ends other than well, and the exit codes that go with them."""
+
+
+class UserError(Exception):
+    """Bad input or a bad option: one paragraph that says what is wrong, where, and what to do."""
+
+    exit_code = 2
+
+
+class StoppedEarly(Exception):
+    """Stopped on request (a signal, a time limit) with its state saved: run the command again."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h

@@ -1,0 +1,1 @@
+"""COCO metrics and what is derived from them."""

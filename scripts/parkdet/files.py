@@ -1,0 +1,117 @@
+"""Writing files whole or not at all, hashing them, and reading JSON into typed objects."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import msgspec
+
+from parkdet.errors import UserError
+
+T = TypeVar("T")
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Opens a temporary file beside ``path`` and renames it into place on success.
+
+    The data reach the disk before the rename, so a reader sees the old file or the whole new
+    one. If the block raises, the temporary file is removed and ``path`` is as it was.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    encoding = None if "b" in mode else "utf-8"
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {path}: {error.strerror or error}. "
+            "Check that the folder is writable and the disk not full."
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any, indent: int = 0) -> None:
+    """Writes structs and plain containers as UTF-8 JSON, atomically; keys keep their order.
+
+    Args:
+        indent: spaces a level; 0 is compact.
+    """
+    data = msgspec.json.encode(value)
+    if indent:
+        data = msgspec.json.format(data, indent=indent) + b"\n"
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def read_json(path: Path, type: type[T] = dict) -> T:
+    """Reads a JSON file into ``type`` (a msgspec struct, a container type or ``dict``).
+
+    Raises:
+        UserError: missing, unreadable, not JSON, or not of that type; names file and place.
+    """
+    data = read_bytes(path)
+    try:
+        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"Cannot read {path} as JSON: {error}. Check or restore the file."
+        ) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: the file is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces.
+
+    Raises:
+        UserError: the file is missing or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -1,0 +1,1 @@
+"""Batched inference, test-time augmentation, suppression and output of detections."""

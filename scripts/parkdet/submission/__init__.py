@@ -1,0 +1,1 @@
+"""The submission record, the byte budget and the validation of a submission file."""
