@@ -1,3 +1,3 @@
-"""parkdet: from labelled photographs of parking scenes to a detector and a size-limited submission."""
+"""parkdet: from labelled photographs of parking scenes to a size-limited submission file."""
 
 __version__ = "0.1.0"

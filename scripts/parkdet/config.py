@@ -1,4 +1,4 @@
-"""The settings of a run: the only source of defaults, of the JSON schema and of their documentation."""
+"""The settings of a run: the only source of defaults, of the JSON schema and of its page."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,15 +23,16 @@ class Data(Section):
     """Where the photographs are and how they are prepared."""
 
     root: str = Field(
-        "data/demo",
         description="Folder in the challenge lay-out: train/label/Train.json, train/images/ and, "
         "if there is a test set, Test_Images_Information.json, test/images/. "
-        "$PARKDET_DATA and other environment variables are expanded.",
+        "Environment variables ($NAME) are expanded; data/demo is made by the workflow itself.",
     )
     split: Literal["auto", "group", "random", "given"] = Field(
         "auto", description="How val is drawn: by recording, at random, or from val_json."
     )
-    val_images: int = Field(3000, ge=1, description="Images of the val set.")
+    val_images: int | None = Field(
+        None, ge=1, description="Images of the val set; null: an eighth, at most 3000."
+    )
     val_json: str | None = Field(
         None, description="COCO file of a val set of your own (split: given)."
     )
@@ -128,7 +129,7 @@ class Stage(Section):
     @classmethod
     def _read_hyp_file(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("hyp"), str):
-            return {**value, "hyp": read_yaml(Path(value["hyp"]))}
+            return {**value, "hyp": read_yaml(_found(Path(value["hyp"])))}
         return value
 
 
@@ -179,16 +180,22 @@ class Config(Section):
     run: str = Field(
         pattern=r"^[\w][\w.-]*$", description="Name of the run: results go to results/{run}."
     )
-    data: Data = Field(default_factory=Data, description=Data.__doc__)
+    data: Data = Field(description=Data.__doc__)
     training: Training = Field(default_factory=Training, description=Training.__doc__)
     baseline: Stage = Field(default_factory=Stage, description="The first training.")
     finetune: Stage = Field(
         default_factory=lambda: Stage(epochs=15),
-        description="The second training, from baseline_last.",
+        description="The second training, from baseline_last.pt; 15 epochs.",
     )
     infer: Inference = Field(default_factory=Inference, description=Inference.__doc__)
     cut: Cut = Field(default_factory=Cut, description=Cut.__doc__)
     evaluate: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
+
+
+def _found(path: Path) -> Path:
+    """A path of the config: from the working folder or, for presets, from the project's root."""
+    beside_project = Path(__file__).parents[2] / path
+    return path if path.is_file() or not beside_project.is_file() else beside_project
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def _explain(problem: Any) -> str:
             allowed = ", ".join(_keys_at(problem["loc"][:-1]))
             return f"  {path}: unknown key; allowed here: {allowed}"
         case "missing":
-            return f"  {path}: required, add for example `{path}: my-first-run`"
+            return f"  {path}: required, see docs/configuration.md"
         case _:
             return f"  {path}: {problem['msg']}, found {problem['input']!r}"
 

@@ -1,0 +1,46 @@
+# make setup   the environment in .venv, from the pinned lock
+# make demo    the whole chain on synthetic scenes: two CPU cores, minutes
+# make test    every test          make lint   formatting, linting
+# make lock    the lock anew       make docs   the generated pages
+# make clean   caches and results of the demo; make clean-state  saved training state
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint lock docs clean clean-state
+
+setup: .venv/installed
+
+.venv/installed: envs/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "parkdet needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r envs/requirements.lock
+	touch $@
+
+demo: setup
+	$(BIN)/snakemake --cores all
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check -l 100 Snakefile rules
+	$(BIN)/snakemake --lint
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --config-file envs/uv.toml --python-version 3.11 \
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		envs/requirements.in -o envs/requirements.lock
+
+docs: setup
+	$(BIN)/python scripts/document_config.py --schema schemas/config.schema.json --page docs/configuration.md
+
+clean:
+	rm -rf data/demo results/demo .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+clean-state:
+	rm -rf results/*/state

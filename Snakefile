@@ -1,0 +1,37 @@
+"""parkdet: from labelled photographs of parking scenes to a detector and a submission file."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# With --configfile the demo's values must not shine through: config.yaml counts only without it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/prepare.smk"
+include: "rules/train.smk"
+include: "rules/infer.smk"
+include: "rules/submission.smk"
+include: "rules/evaluate.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        final_files(),
+
+
+onstart:
+    announce_start()
+
+
+onsuccess:
+    print_summary()
+
+
+onerror:
+    explain_failure(log)

@@ -1,0 +1,115 @@
+"""Scores on val, on the test truth where there is one, and the closing summary."""
+
+
+rule evaluate:
+    input:
+        predictions=f"{R}/predictions/val_preds.json",
+        truth=f"{R}/dataset/val.json",
+    output:
+        metrics=f"{R}/metrics/val.json",
+        provenance=sidecar(f"{R}/metrics/val.json"),
+    log:
+        f"{R}/logs/evaluate.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_of("evaluate"),
+    message:
+        "Scoring the detections on val"
+    shell:
+        "python {SCRIPTS}/evaluate.py --truth {input.truth} --predictions {input.predictions} "
+        "--out {output.metrics} --log {log}"
+
+
+if SCORED:
+
+    use rule evaluate as evaluate_test with:
+        input:
+            predictions=f"{R}/predictions/best_preds.json",
+            truth=os.path.expandvars(CONFIG.evaluate.test_truth),
+        output:
+            metrics=f"{R}/metrics/test.json",
+            provenance=sidecar(f"{R}/metrics/test.json"),
+        log:
+            f"{R}/logs/evaluate_test.log",
+        benchmark:
+            f"{R}/benchmarks/evaluate_test.tsv"
+        message:
+            "Scoring the detections on the test truth"
+
+
+if SCORED and CONFIG.evaluate.start_weights:
+
+    use rule train_baseline as start_weights with:
+        output:
+            last=temp(f"{R}/weights/start_last.pt"),
+            best=f"{R}/weights/start.pt",
+            metrics=temp(f"{R}/metrics/start.csv"),
+            provenance=[sidecar(f"{R}/weights/{name}.pt") for name in ("start_last", "start")],
+        log:
+            f"{R}/logs/start_weights.log",
+        benchmark:
+            f"{R}/benchmarks/start_weights.tsv"
+        params:
+            options=[*training_options(CONFIG, CONFIG.baseline), "--epochs", "0"],
+        message:
+            "Writing the starting weights as they enter the training"
+
+    use rule infer as infer_start with:
+        input:
+            weights=f"{R}/weights/start.pt",
+            images=f"{R}/dataset/test.json",
+            folder=f"{ROOT}/test/images",
+        output:
+            predictions=f"{R}/predictions/start_preds.json",
+            provenance=sidecar(f"{R}/predictions/start_preds.json"),
+        log:
+            f"{R}/logs/infer_start.log",
+        benchmark:
+            f"{R}/benchmarks/infer_start.tsv"
+        message:
+            "Detecting on the test images with the starting weights"
+
+    use rule evaluate_test as evaluate_start with:
+        input:
+            predictions=f"{R}/predictions/start_preds.json",
+            truth=os.path.expandvars(CONFIG.evaluate.test_truth),
+        output:
+            metrics=f"{R}/metrics/start.json",
+            provenance=sidecar(f"{R}/metrics/start.json"),
+        log:
+            f"{R}/logs/evaluate_start.log",
+        benchmark:
+            f"{R}/benchmarks/evaluate_start.tsv"
+        message:
+            "Scoring the starting weights on the test truth"
+
+
+rule summary:
+    input:
+        **summary_files(),
+    output:
+        json=f"{R}/summary.json",
+        text=f"{R}/summary.txt",
+    log:
+        f"{R}/logs/summary.log",
+    benchmark:
+        f"{R}/benchmarks/summary.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=summary_options(),
+        code=code_of("summary"),
+    message:
+        "Summing up"
+    shell:
+        "python {SCRIPTS}/summary.py {params.options:q} --out {output.json} --log {log} "
+        "> {output.text}"

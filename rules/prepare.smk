@@ -1,0 +1,72 @@
+"""From raw photographs and annotations to a set that YOLO and COCO tools can read."""
+
+TEST_JSON = [f"{ROOT}/Test_Images_Information.json"] if has_test_set() else []
+TEST_IMAGES = [f"{ROOT}/test/images"] if has_test_set() else []
+
+
+if ROOT == DEMO_ROOT:
+
+    rule demo_data:
+        output:
+            train=f"{ROOT}/train/label/Train.json",
+            test=f"{ROOT}/Test_Images_Information.json",
+            sample=f"{ROOT}/sample_submission.json",
+            truth=f"{ROOT}/test_ground_truth.json",
+            train_images=directory(f"{ROOT}/train/images"),
+            test_images=directory(f"{ROOT}/test/images"),
+        log:
+            f"{R}/logs/demo_data.log",
+        benchmark:
+            f"{R}/benchmarks/demo_data.tsv"
+        conda:
+            "../envs/parkdet.yaml"
+        threads: all_cores()
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            options=demo_options(CONFIG),
+            code=code_of("demo_data"),
+        message:
+            "Drawing synthetic parking scenes into data/demo"
+        shell:
+            "python {SCRIPTS}/demo_data.py --out {ROOT:q} {params.options:q} --log {log}"
+
+
+rule prepare_dataset:
+    input:
+        train=f"{ROOT}/train/label/Train.json",
+        train_images=f"{ROOT}/train/images",
+        test=TEST_JSON,
+        test_images=TEST_IMAGES,
+        val=[CONFIG.data.val_json] if CONFIG.data.val_json else [],
+    output:
+        yaml=f"{R}/dataset/dataset.yaml",
+        train=f"{R}/dataset/train.json",
+        val=f"{R}/dataset/val.json",
+        test=[f"{R}/dataset/test.json"] if has_test_set() else [],
+        lists=[f"{R}/dataset/{part}.txt" for part in PARTS],
+        images=directory(f"{R}/dataset/images"),
+        labels=directory(f"{R}/dataset/labels"),
+        issues=f"{R}/dataset/issues.csv",
+        summary=f"{R}/dataset/summary.json",
+        provenance=[sidecar(f"{R}/dataset/{name}.json") for name in [*PARTS, "summary"]],
+    log:
+        f"{R}/logs/prepare_dataset.log",
+    benchmark:
+        f"{R}/benchmarks/prepare_dataset.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        root=ROOT,
+        options=prepare_options(CONFIG),
+        code=code_of("prepare_dataset"),
+    message:
+        "Checking, splitting and linking the images of {params.root}"
+    shell:
+        "python {SCRIPTS}/prepare_dataset.py --data-root {params.root:q} --out {R}/dataset "
+        "{params.options:q} --hash-cache {R}/state/prepare/hashes.json --log {log}"

@@ -1,0 +1,55 @@
+"""From all detections to a file that fits the limit and is known to be valid."""
+
+
+rule conf_cut:
+    input:
+        predictions=f"{R}/predictions/best_preds.json",
+    output:
+        submission=f"{R}/submission/best_preds_cut.json",
+        stats=f"{R}/submission/cut.json",
+        provenance=[sidecar(f"{R}/submission/{name}.json") for name in ("best_preds_cut", "cut")],
+    log:
+        f"{R}/logs/conf_cut.log",
+    benchmark:
+        f"{R}/benchmarks/conf_cut.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        options=cut_options(CONFIG),
+        code=code_of("conf_cut"),
+    message:
+        "Cutting the detections to less than {CONFIG.cut.max_bytes} bytes"
+    shell:
+        "python {SCRIPTS}/conf_cut.py --predictions {input.predictions} "
+        "--out {output.submission} --stats {output.stats} {params.options:q} --log {log}"
+
+
+rule validate_submission:
+    input:
+        submission=f"{R}/submission/best_preds_cut.json",
+        images=f"{ROOT}/Test_Images_Information.json",
+        train=f"{ROOT}/train/label/Train.json",
+    output:
+        report=f"{R}/submission/validation.json",
+        provenance=sidecar(f"{R}/submission/validation.json"),
+    log:
+        f"{R}/logs/validate_submission.log",
+    benchmark:
+        f"{R}/benchmarks/validate_submission.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        max_bytes=CONFIG.cut.max_bytes,
+        code=code_of("validate_submission"),
+    message:
+        "Checking the submission file"
+    shell:
+        "python {SCRIPTS}/validate_submission.py --submission {input.submission} "
+        "--images {input.images:q} --train {input.train:q} --max-bytes {params.max_bytes} "
+        "--out {output.report} --log {log}"

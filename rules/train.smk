@@ -1,0 +1,93 @@
+"""The two trainings, which hand explicit weight files on."""
+
+
+rule pretrained:
+    input:
+        pretrained_source,
+    output:
+        weights=f"{R}/weights/pretrained.pt",
+        provenance=sidecar(f"{R}/weights/pretrained.pt"),
+    log:
+        f"{R}/logs/pretrained.log",
+    benchmark:
+        f"{R}/benchmarks/pretrained.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        options=pretrained_options(CONFIG),
+        code=code_of("pretrained"),
+    message:
+        "Reading the starting weights"
+    shell:
+        "python {SCRIPTS}/pretrained.py {params.options:q} --out {output.weights} --log {log}"
+
+
+rule train_baseline:
+    input:
+        dataset=f"{R}/dataset/dataset.yaml",
+        images=f"{R}/dataset/train.json",
+        weights=f"{R}/weights/pretrained.pt",
+    output:
+        last=f"{R}/weights/baseline_last.pt",
+        best=f"{R}/weights/baseline_best.pt",
+        metrics=f"{R}/metrics/baseline.csv",
+        provenance=[sidecar(f"{R}/weights/baseline_{name}.pt") for name in ("last", "best")],
+    log:
+        f"{R}/logs/train_baseline.log",
+    benchmark:
+        f"{R}/benchmarks/train_baseline.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    threads: all_cores()
+    resources:
+        gpu=gpus(CONFIG.training.device),
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        options=training_options(CONFIG, CONFIG.baseline),
+    message:
+        "Training the baseline: {CONFIG.baseline.epochs} epochs at {CONFIG.training.imgsz} px"
+    shell:
+        "exec python {SCRIPTS}/train.py --stage baseline --dataset {input.dataset} "
+        "--weights {input.weights} --last {output.last} --best {output.best} "
+        "--metrics {output.metrics} --state-dir {R}/state/baseline "
+        "--tensorboard {R}/tensorboard/baseline {params.options:q} "
+        "--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        "--threads {threads} {RETRAIN[train_baseline]} --log {log}"
+
+
+rule finetune:
+    input:
+        dataset=f"{R}/dataset/dataset.yaml",
+        images=f"{R}/dataset/train.json",
+        weights=f"{R}/weights/baseline_last.pt",
+    output:
+        last=f"{R}/weights/tune_last.pt",
+        best=f"{R}/weights/tune_best.pt",
+        metrics=f"{R}/metrics/tune.csv",
+        provenance=[sidecar(f"{R}/weights/tune_{name}.pt") for name in ("last", "best")],
+    log:
+        f"{R}/logs/finetune.log",
+    benchmark:
+        f"{R}/benchmarks/finetune.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    threads: all_cores()
+    resources:
+        gpu=gpus(CONFIG.training.device),
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        options=training_options(CONFIG, CONFIG.finetune),
+    message:
+        "Finetuning: {CONFIG.finetune.epochs} epochs at {CONFIG.training.imgsz} px"
+    shell:
+        "exec python {SCRIPTS}/train.py --stage tune --dataset {input.dataset} "
+        "--weights {input.weights} --last {output.last} --best {output.best} "
+        "--metrics {output.metrics} --state-dir {R}/state/tune "
+        "--tensorboard {R}/tensorboard/tune {params.options:q} "
+        "--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        "--threads {threads} {RETRAIN[finetune]} --log {log}"

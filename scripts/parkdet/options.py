@@ -1,0 +1,64 @@
+"""From the checked config to the options of each command: only what decides the result."""
+
+import os
+
+from parkdet.config import Config, Section, Stage
+
+
+def _flags(section: Section, names: dict[str, str]) -> list[str]:
+    """``{"imgsz": "--imgsz"}`` -> ``["--imgsz", "640"]``; None and False are left out."""
+    flags = []
+    for name, flag in names.items():
+        value = getattr(section, name)
+        if value is True:
+            flags.append(flag)
+        elif value is not None and value is not False:
+            flags += [flag, ",".join(value) if isinstance(value, list) else str(value)]
+    return flags
+
+
+def demo_options(config: Config) -> list[str]:
+    """Options of demo_data.py."""
+    return ["--seed", str(config.data.demo_seed)]
+
+
+def prepare_options(config: Config) -> list[str]:
+    """Options of prepare_dataset.py."""
+    names = ("split", "val_images", "val_json", "group_pattern", "seed", "backgrounds")
+    names += ("names", "link", "on_bad", "verify")
+    return _flags(config.data, {name: f"--{name.replace('_', '-')}" for name in names})
+
+
+def pretrained_options(config: Config) -> list[str]:
+    """Options of pretrained.py."""
+    source = os.path.expandvars(config.training.pretrained or "none")
+    names = {"arch": "--arch", "seed": "--seed", "pretrained_sha256": "--sha256"}
+    return ["--source", source, *_flags(config.training, names)]
+
+
+def training_options(config: Config, stage: Stage) -> list[str]:
+    """Options of train.py that decide its result; device, threads and workers do not."""
+    shared = ("imgsz", "batch_size", "seed", "precision", "nominal_batch", "warmup_bias_group")
+    shared += ("fitness", "val_batch_size")
+    own = ("epochs", "epoch_parts", "image_weights", "optimizer", "schedule", "val_period")
+    own += ("patience", "close_mosaic", "freeze")
+    clip = config.training.clip_grad_norm
+    return [
+        *_flags(config.training, {name: f"--{name.replace('_', '-')}" for name in shared}),
+        *_flags(stage, {name: f"--{name.replace('_', '-')}" for name in own}),
+        *("--clip-grad-norm", "none" if clip is None else str(clip)),
+        *("--hyp", stage.hyp.model_dump_json()),
+    ]
+
+
+def inference_options(config: Config) -> list[str]:
+    """Options of infer.py that decide its result."""
+    names = {"imgsz": "--imgsz", "batch_size": "--batch-size", "confidence": "--conf"}
+    names |= {"iou": "--iou", "max_detections": "--max-det", "tta": "--tta"}
+    names |= {"precision": "--precision"}
+    return _flags(config.infer, names)
+
+
+def cut_options(config: Config) -> list[str]:
+    """Options of conf_cut.py."""
+    return _flags(config.cut, {"method": "--method", "max_bytes": "--max-bytes"})
