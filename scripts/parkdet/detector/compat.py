@@ -1,12 +1,13 @@
 """What it takes to import yolov5 7.0.14 beside today's packages, and nothing of its side effects.
 
-Every module of ``parkdet.detector`` imports this one first. The measures:
+The package ``parkdet.detector`` imports this module before any other. The measures:
 
-- ``ultralytics`` (one helper that pip-installs at run time) and ``seaborn`` (two plots) are imported
+- ``ultralytics`` (one helper that pip-installs) and ``seaborn`` (two plots) are imported
   at the top of modules that we need but used in none of the code we call: empty stand-ins.
-- On import yolov5 sets OMP_NUM_THREADS, makes a settings folder in the user's home, adds its own
-  folder to ``sys.path`` (where its ``models`` and ``utils`` would hide others' modules), sets print
-  options and replaces ``cv2.imread`` and ``cv2.imwrite``: undone or kept from happening.
+- On import yolov5 sets environment variables, makes a settings folder in the user's home, adds
+  its own folder to ``sys.path`` (where its ``models`` and ``utils`` would hide others' modules),
+  changes print options and matplotlib's font size and replaces ``cv2.imread`` and
+  ``cv2.imwrite``: undone or kept from happening.
 - It warns of pkg_resources (setuptools < 81 is pinned for it) and prints its banner to a logger.
 """
 
@@ -38,18 +39,17 @@ def _stand_in(name: str, **members: object) -> None:
 @contextmanager
 def _side_effects_undone() -> Iterator[None]:
     import cv2
+    import matplotlib
     import numpy
     import torch
 
-    environment = {
-        name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "NUMEXPR_MAX_THREADS")
-    }
+    environment = dict(os.environ)
     opencv = {name: getattr(cv2, name) for name in ("imread", "imwrite", "imshow")}
     opencv_threads = cv2.getNumThreads()
     path, print_options = list(sys.path), numpy.get_printoptions()
     os.environ.setdefault("YOLOV5_CONFIG_DIR", tempfile.gettempdir())
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), matplotlib.rc_context():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -59,11 +59,9 @@ def _side_effects_undone() -> Iterator[None]:
         cv2.setNumThreads(opencv_threads)
         for name, function in opencv.items():
             setattr(cv2, name, function)
-        for name, value in environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
 
 
 def load_yolov5() -> None:
