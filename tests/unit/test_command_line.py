@@ -1,0 +1,43 @@
+"""Exit codes and messages that every command shares."""
+
+import argparse
+
+import pytest
+
+from parkdet.command_line import run
+from parkdet.errors import StoppedEarly, UserError
+
+
+def outcome(error: Exception | None, capsys) -> tuple[int, str]:
+    def main(_arguments: argparse.Namespace) -> None:
+        if error:
+            raise error
+
+    code = run(argparse.ArgumentParser(prog="job"), main, [])
+    return code, capsys.readouterr().err
+
+
+def test_success_is_silent(capsys):
+    assert outcome(None, capsys) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UserError("bad file"), 2), (StoppedEarly("bad file"), 75)]
+)
+def test_what_the_user_can_mend_has_its_code_and_no_traceback(error, code, capsys):
+    assert outcome(error, capsys) == (code, "job: bad file\n")
+
+
+def test_a_fault_of_the_program_shows_its_traceback(capsys):
+    code, message = outcome(RuntimeError("oops"), capsys)
+    assert code == 1
+    assert "Traceback" in message and "oops" in message
+
+
+def test_messages_reach_the_log_file_too(tmp_path, capsys):
+    def main(_arguments: argparse.Namespace) -> None:
+        raise UserError("bad file")
+
+    path = tmp_path / "logs/job.log"
+    run(argparse.ArgumentParser(prog="job"), main, ["--log", str(path)])
+    assert "bad file" in path.read_text()

@@ -1,0 +1,92 @@
+"""The config: defaults, mistakes, and the pages made from it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from parkdet.config import read_yaml, validate
+from parkdet.config_page import page, schema
+from parkdet.errors import UserError
+from parkdet.options import inference_options, training_options
+
+PROJECT = Path(__file__).parents[2]
+LEAST = {"run": "a", "data": {"root": "photos"}}
+
+
+def test_two_keys_are_enough():
+    config = validate(LEAST)
+    assert (config.baseline.epochs, config.finetune.epochs) == (50, 15)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"baselin": {}}, "  baselin: unknown key; allowed here: run, data"),
+        ({"baseline": {"epoch": 3}}, "  baseline.epoch: unknown key; allowed here: epochs"),
+        ({"baseline": {"hyp": {"lr": 1}}}, "  baseline.hyp.lr: unknown key; allowed here: lr0"),
+        ({"training": {"imgsz": 100}}, "  training.imgsz: Input should be a multiple of 32"),
+        ({"infer": {"iou": 2}}, "  infer.iou: Input should be less than or equal to 1, found 2"),
+        ({"training": {"batch_size": "x"}}, "  training.batch_size: Input should be a valid int"),
+        ({"run": "../a"}, "  run: String should match pattern"),
+        ({"baseline": {"hyp": "none.yaml"}}, "Cannot read none.yaml"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path_and_what_is_allowed(change, message):
+    with pytest.raises(UserError) as caught:
+        validate({**LEAST, **change})
+    assert message in str(caught.value)
+
+
+def test_every_mistake_has_its_line():
+    with pytest.raises(UserError) as caught:
+        validate({"run": "a", "data": {"root": 1, "x": 2}, "cut": {"max_bytes": 0}})
+    assert len(str(caught.value).splitlines()) == 4
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1", "", "text"])
+def test_a_yaml_file_that_is_no_mapping_is_named(tmp_path, content):
+    path = tmp_path / "hyp.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"hyp\.yaml"):
+        read_yaml(path)
+
+
+def test_a_hyp_file_is_read_into_the_config(tmp_path):
+    path = tmp_path / "hyp.yaml"
+    path.write_text("# a remark\nlr0: 0.5\n")
+    config = validate({**LEAST, "baseline": {"hyp": str(path)}})
+    assert config.baseline.hyp.lr0 == 0.5
+
+
+def test_the_challenge_preset_is_the_2022_recipe():
+    preset = yaml.safe_load((PROJECT / "presets/challenge.yaml").read_text())
+    config = validate(preset)
+    tune = config.finetune.hyp
+    assert (tune.lr0, tune.lrf, tune.momentum) == (0.0032, 0.12, 0.843)
+    assert (tune.box, tune.cls, tune.cls_pw, tune.obj, tune.obj_pw) == (
+        (0.0296, 0.243, 0.631, 0.301, 0.911)
+    )
+    assert (config.baseline.epoch_parts, config.finetune.epoch_parts) == (15, 15)
+    assert (config.baseline.image_weights, config.finetune.image_weights) == (True, False)
+    assert config.training.clip_grad_norm is None
+    assert config.data.val_images == 3000
+
+
+def test_what_does_not_decide_the_result_is_no_option_of_a_training():
+    options = training_options(validate(LEAST), validate(LEAST).baseline)
+    assert not {"--workers", "--device", "--threads"} & set(options)
+
+
+def test_switches_and_empty_values_become_flags_or_nothing():
+    options = inference_options(validate({**LEAST, "infer": {"tta": False}}))
+    assert "--tta" not in options
+    assert "--tta" in inference_options(validate(LEAST))
+
+
+def test_schema_and_page_are_in_step_with_the_models():
+    advice = "run `make docs` and commit the result"
+    committed = json.loads((PROJECT / "schemas/config.schema.json").read_text())
+    assert committed == schema(), advice
+    assert (PROJECT / "docs/configuration.md").read_text() == page(), advice

@@ -1,0 +1,68 @@
+"""A copy of the project in a folder of its own, so that a test may change its files and run it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+SOURCE = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "presets", "profiles", "envs")
+
+
+@dataclass
+class Project:
+    """A copy of the workflow, and how to call Snakemake in it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs Snakemake with ``--cores 2`` and gives its result with both streams as text."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        variables = {**os.environ, "OMP_NUM_THREADS": "2", **environment}
+        return subprocess.run(
+            command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=280
+        )
+
+    def planned(self, *arguments: str, **environment: str) -> set[str]:
+        """The rules that a dry run would start."""
+        result = self.snakemake("-n", *arguments, **environment)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return planned_rules(result.stdout + result.stderr)
+
+    def write_config(self, name: str, settings: dict) -> str:
+        """Writes a config file and returns its name."""
+        (self.folder / name).write_text(yaml.safe_dump(settings, allow_unicode=True))
+        return name
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replaces text in a file of the copy, once; fails if it is not there."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {file}"
+        path.write_text(text.replace(old, new, 1))
+
+
+def planned_rules(output: str) -> set[str]:
+    """Rule names in the table of jobs of a dry run; empty when there is nothing to do."""
+    table = re.search(r"^job\s+count\n[- ]+\n(.*?)^total", output, re.MULTILINE | re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in output, output
+        return set()
+    return {line.split()[0] for line in table[1].splitlines() if line.strip()} - {"all"}
+
+
+def copy_project(folder: Path) -> Project:
+    """A fresh copy without results or data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = SOURCE / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    return Project(folder)

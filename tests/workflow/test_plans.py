@@ -1,0 +1,120 @@
+"""What Snakemake plans for each preset and each kind of user config, without running it."""
+
+from pathlib import Path
+
+import pytest
+
+from project import SOURCE, Project, copy_project
+from skeletons import skeleton
+
+TRAININGS = {"pretrained", "train_baseline", "finetune"}
+PREPARATION = {"prepare_dataset"}
+SCORES = {"infer_val", "evaluate", "summary"}
+SUBMISSION = {"infer", "conf_cut", "validate_submission"}
+WHOLE_CHAIN = PREPARATION | TRAININGS | SUBMISSION | SCORES
+PRESETS = sorted(path.name for path in (SOURCE / "presets").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("plans") / "parkdet")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Stands for $PARKDET_DATA: every set that a preset names, and the weights."""
+    folder = tmp_path_factory.mktemp("skeletons")
+    for name in ("vehicles", "coco-traffic", "challenge"):
+        skeleton(folder / "data" / name)
+    (folder / "weights").mkdir()
+    (folder / "weights/yolov5n.pt").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_plans_the_whole_chain(project, data, preset):
+    configs = [f"presets/{preset}"]
+    if preset == "challenge.yaml":
+        settings = {"data": {"root": str(data / "data/challenge")}}
+        configs.append(project.write_config("skeleton.yaml", settings))
+    rules = project.planned("--configfile", *configs, PARKDET_DATA=str(data))
+    assert rules - {"evaluate_test"} == WHOLE_CHAIN
+
+
+def test_the_committed_config_plans_the_demo_with_scores(project):
+    scores = {"evaluate_test", "start_weights", "infer_start", "evaluate_start"}
+    assert project.planned() == WHOLE_CHAIN | scores | {"demo_data"}
+
+
+def test_a_preset_without_its_data_names_the_setting_and_the_tree(project):
+    result = project.snakemake("-n", "--configfile", "presets/challenge.yaml")
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if "data.root" in line]
+    assert len(lines) == 1
+    assert "data/challenge/train/label/Train.json" in lines[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_three_line_config_holds_no_value_of_the_demo(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    config = project.write_config("mine.yaml", {"run": "mine", "data": {"root": str(root)}})
+    output = project.snakemake("-n", "--configfile", config).stdout
+    assert "Training the baseline: 50 epochs at 640 px" in output
+    assert "Cutting the detections to less than 20000000 bytes" in output
+    assert "demo" not in output
+
+
+def test_run_is_required_in_a_config_of_the_users(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    config = project.write_config("nameless.yaml", {"data": {"root": str(root)}})
+    result = project.snakemake("-n", "--configfile", config)
+    assert result.returncode != 0
+    assert "run: required" in result.stderr
+
+
+def test_a_wrong_config_gives_one_line_a_mistake(project):
+    settings = {"run": "a", "data": {"root": "x", "rot": 1}, "cut": {"method": "guess"}}
+    result = project.snakemake("-n", "--configfile", project.write_config("wrong.yaml", settings))
+    assert result.returncode != 0
+    assert "  data.rot: unknown key; allowed here: root, split" in result.stderr
+    assert "  cut.method: Input should be 'global' or 'threshold', found 'guess'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_given_weights_leave_no_training_in_the_plan(project, data, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    settings = {
+        "run": "given",
+        "data": {"root": str(root)},
+        "infer": {"weights": [str(data / "weights/yolov5n.pt")]},
+    }
+    rules = project.planned("--configfile", project.write_config("given.yaml", settings))
+    assert rules == WHOLE_CHAIN - TRAININGS
+
+
+def test_given_weights_that_are_missing_are_named(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    settings = {"run": "a", "data": {"root": str(root)}, "infer": {"weights": ["none.pt"]}}
+    result = project.snakemake("-n", "--configfile", project.write_config("none.yaml", settings))
+    assert result.returncode != 0
+    assert "infer.weights: no such file: none.pt" in result.stderr
+
+
+def test_without_a_test_set_the_plan_ends_at_the_evaluation(project, tmp_path):
+    root = skeleton(tmp_path / "photos", test_set=False)
+    config = project.write_config("notest.yaml", {"run": "a", "data": {"root": str(root)}})
+    assert project.planned("--configfile", config) == PREPARATION | TRAININGS | SCORES
+
+
+def test_asking_for_conf_cut_plans_no_scores(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}})
+    rules = project.planned("--configfile", config, "--", "conf_cut")
+    assert rules == PREPARATION | TRAININGS | {"infer", "conf_cut"}
+
+
+def test_a_release_name_as_starting_weights_is_no_file_of_the_plan(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    settings = {"run": "a", "data": {"root": str(root)}, "training": {"pretrained": "yolov5x6"}}
+    config = project.write_config("release.yaml", settings)
+    assert project.planned("--configfile", config) == WHOLE_CHAIN
