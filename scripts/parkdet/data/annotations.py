@@ -1,0 +1,185 @@
+"""The annotation files: as they come (anything may be wrong in them), and as they are handed on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parkdet.errors import UserError
+from parkdet.files import read_bytes
+
+
+class RawImage(msgspec.Struct):
+    """An entry of ``images`` as found; every value is still to be checked."""
+
+    id: Any = None
+    file_name: Any = None
+    width: Any = None
+    height: Any = None
+
+
+class RawAnnotation(msgspec.Struct):
+    """An entry of ``annotations`` as found; every value is still to be checked."""
+
+    id: Any = None
+    image_id: Any = None
+    category_id: Any = None
+    bbox: Any = None
+    iscrowd: Any = 0
+
+
+class RawCategory(msgspec.Struct):
+    """An entry of ``categories`` as found; every value is still to be checked."""
+
+    id: Any = None
+    name: Any = None
+
+
+class RawFile(msgspec.Struct):
+    """A COCO file as found; what it holds beyond these lists is skipped."""
+
+    images: list[RawImage]
+    annotations: list[RawAnnotation] = []
+    categories: list[RawCategory] = []
+
+
+class Image(msgspec.Struct, omit_defaults=True):
+    """A checked image: the file's width and height in pixels, sha256 of its content.
+
+    ``unreadable`` marks a test image that cannot be opened: it keeps its id and has no detections.
+    """
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    sha256: str
+    unreadable: bool = False
+
+
+class Box(msgspec.Struct):
+    """A checked box: ``bbox`` is x, y, width, height in pixels, inside the image."""
+
+    id: int
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    area: float
+    iscrowd: int
+
+
+class Category(msgspec.Struct):
+    """A class: its number is its position in ``Dataset.categories``."""
+
+    id: int
+    name: str
+
+
+class Dataset(msgspec.Struct):
+    """One split of a prepared set, in COCO's form."""
+
+    images: list[Image]
+    annotations: list[Box]
+    categories: list[Category]
+
+
+def read_raw(path: Path) -> RawFile:
+    """Reads a COCO file without trusting its values.
+
+    NaN, Infinity and numbers out of range are let through, as ``json.dump`` writes them; the
+    entries that hold them are told apart later. A byte order mark is skipped.
+
+    Raises:
+        UserError: missing, not JSON, or no list of ``images``.
+    """
+    data = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"Cannot read {path} as COCO annotations: {error}. It must be an object with a list "
+            "`images` (and lists `annotations`, `categories`); check or restore the file."
+        ) from error
+
+
+def _decode(data: bytes) -> RawFile:
+    try:
+        return msgspec.json.decode(data, type=RawFile)
+    except msgspec.MsgspecError:
+        try:
+            lenient = json.loads(data)
+        except ValueError:
+            lenient = None
+        if lenient is None:
+            raise
+        return msgspec.convert(lenient, RawFile)
+
+
+def whole_number(value: Any) -> int | None:
+    """``value`` as an integer of 64 bits, or None; 7.0 counts as 7, "7" and true do not count."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    return None
+
+
+def read_categories(raw: RawFile, names: list[str] | None, path: Path) -> list[Category]:
+    """The classes in order of their category ids, from the file or else from ``names``.
+
+    Without ``categories`` in the file, names belong to the category ids that its boxes use, in
+    ascending order; if there are more names than ids in use, to 1, 2, ...
+
+    Args:
+        path: of the file, for messages.
+
+    Raises:
+        UserError: no names at all, names that do not fit the ids, ids or names that are not unique.
+    """
+    if raw.categories:
+        return _given_categories(raw.categories, path)
+    used = {whole_number(annotation.category_id) for annotation in raw.annotations} - {None}
+    ids = sorted(number for number in used if number is not None)
+    if not names:
+        shown = ", ".join(map(str, ids[:50])) or "none"
+        raise UserError(
+            f"{path} has no `categories`, and no class names are given. Its boxes use "
+            f"the category ids {shown}: name them in that order, with --names a,b,... "
+            "(data.names in the config)."
+        )
+    if len(set(names)) < len(names) or not all(name.strip() for name in names):
+        raise UserError(f"Class names must be unique and not empty, found: {', '.join(names)}.")
+    if len(ids) != len(names):
+        ids = _numbered_from_one(ids, names, path)
+    return [Category(number, name) for number, name in zip(ids, names, strict=True)]
+
+
+def _numbered_from_one(ids: list[int], names: list[str], path: Path) -> list[int]:
+    if not set(ids) <= set(range(1, len(names) + 1)):
+        raise UserError(
+            f"{path} uses {len(ids)} category ids ({', '.join(map(str, ids[:50]))}), but "
+            f"{len(names)} class names are given: {', '.join(names)}. Give one name for each "
+            "id, in ascending order of the ids, or add `categories` to the file."
+        )
+    return list(range(1, len(names) + 1))
+
+
+def _given_categories(raw: list[RawCategory], path: Path) -> list[Category]:
+    categories = []
+    for entry in raw:
+        number = whole_number(entry.id)
+        if number is None or not isinstance(entry.name, str) or not entry.name.strip():
+            raise UserError(
+                f"{path}: a category needs a whole number as `id` and a text as `name`, found "
+                f"id {entry.id!r}, name {entry.name!r}. Correct `categories`."
+            )
+        categories.append(Category(number, entry.name))
+    for what in ("id", "name"):
+        values = [getattr(category, what) for category in categories]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise UserError(
+                f"{path}: category {what} {twice[0]!r} occurs more than once. Correct `categories`."
+            )
+    return sorted(categories, key=lambda category: category.id)

@@ -1,0 +1,158 @@
+"""Image files: finding, measuring and hashing them, many at a time. They are only ever read."""
+
+import hashlib
+import logging
+import os
+import stat
+import unicodedata
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+import PIL.Image
+
+from parkdet.data.threads import map_in_threads
+from parkdet.files import write_json
+
+log = logging.getLogger("parkdet")
+
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP")
+ORIENTATION = 0x0112  # EXIF tag
+CACHE_VERSION = 1
+
+
+class ImageFacts(NamedTuple):
+    """What is known of an image file; with a ``problem`` the rest means nothing.
+
+    ``width`` and ``height`` are those of the image as OpenCV shows it, turned as EXIF says.
+    """
+
+    width: int = 0
+    height: int = 0
+    sha256: str = ""
+    problem: str = ""
+
+
+class _CacheEntry(NamedTuple):
+    size: int
+    modified_ns: int
+    decoded: bool
+    width: int
+    height: int
+    sha256: str
+
+
+class _CacheFile(msgspec.Struct):
+    version: int
+    files: dict[str, _CacheEntry]
+
+
+class ImageFolder:
+    """Finds images by the names that annotations give them.
+
+    A name that is on disk in another Unicode form (macOS writes Korean names decomposed) is found
+    too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder.absolute())
+        self._names = set(self._walk())
+        self._by_composed = {
+            unicodedata.normalize("NFC", found): found for found in sorted(self._names)
+        }
+
+    def path(self, name: str) -> tuple[str, bool]:
+        """Path of the image ``name``, and whether it is there in another Unicode form."""
+        if name in self._names:
+            return f"{self.folder}/{name}", False
+        found = self._by_composed.get(unicodedata.normalize("NFC", name))
+        return f"{self.folder}/{found or name}", found is not None
+
+    def _walk(self) -> Iterator[str]:
+        for folder, _, files in os.walk(self.folder):
+            prefix = os.path.relpath(folder, self.folder)
+            yield from files if prefix == "." else (f"{prefix}/{name}" for name in files)
+
+
+def examine_images(
+    paths: Sequence[str], decode: bool = False, cache_path: Path | None = None
+) -> list[ImageFacts]:
+    """Measures and hashes image files in threads; one result a path, in order.
+
+    Args:
+        decode: decode the pixels too, which finds damage behind an intact header.
+        cache_path: file that keeps results by path, size and time of change; a file that is found
+            unchanged is not opened again. Made when missing.
+    """
+    known = _read_cache(cache_path) if cache_path else {}
+    fresh: dict[str, _CacheEntry] = {}
+    facts = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata; what matters comes as an exception
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        results = map_in_threads(
+            lambda path: _examine(path, decode, known.get(path)), paths, "checking images"
+        )
+        for path, (fact, entry) in zip(paths, results, strict=True):
+            facts.append(fact)
+            if entry is not None:
+                fresh[path] = entry
+    if cache_path and fresh != known:
+        write_json(cache_path, _CacheFile(CACHE_VERSION, fresh))
+    return facts
+
+
+def _examine(
+    path: str, decode: bool, known: _CacheEntry | None
+) -> tuple[ImageFacts, _CacheEntry | None]:
+    try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            return ImageFacts(problem="image is not a regular file"), None
+        if status.st_size == 0:
+            return ImageFacts(problem="image file is empty"), None
+        if (
+            known is not None
+            and known[:2] == (status.st_size, status.st_mtime_ns)
+            and known.decoded >= decode
+        ):
+            return ImageFacts(known.width, known.height, known.sha256), known
+        with open(path, "rb") as file:
+            width, height = _measure(file, decode)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ImageFacts(problem="image file is missing"), None
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+        return ImageFacts(problem=f"image has more than {PIL.Image.MAX_IMAGE_PIXELS} pixels"), None
+    except Exception:  # a damaged file can make an image library raise nearly anything
+        return ImageFacts(problem="image file cannot be read"), None
+    entry = _CacheEntry(status.st_size, status.st_mtime_ns, decode, width, height, sha256)
+    return ImageFacts(width, height, sha256), entry
+
+
+def _measure(file: BinaryIO, decode: bool) -> tuple[int, int]:
+    """Width and height from the header, turned as OpenCV's imread turns the image."""
+    with PIL.Image.open(file, formats=FORMATS) as image:
+        width, height = image.size
+        if decode:
+            image.load()
+        turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        if image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) != 1:
+            raise ValueError("OpenCV 4.14 cannot read a TIFF with an orientation")
+    if width < 1 or height < 1:
+        raise ValueError("no pixels")
+    return (height, width) if turned else (width, height)
+
+
+def _read_cache(path: Path) -> dict[str, _CacheEntry]:
+    try:
+        cache = msgspec.json.decode(path.read_bytes(), type=_CacheFile)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("The hash cache %s cannot be read (%s): all images are read anew.", path, error)
+        return {}
+    return cache.files if cache.version == CACHE_VERSION else {}

@@ -1,0 +1,85 @@
+"""Names and links of the images in a prepared set. Source files are never written to."""
+
+import os
+import shutil
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from parkdet.errors import UserError
+
+
+def link_names(names: Iterable[str]) -> dict[str, str]:
+    """The name that each image gets in the prepared set, nearly always its own.
+
+    Two images must not share a label file: of names that differ only by suffix, case or Unicode
+    form all but the first get a number (``a.jpg``, ``a.png`` -> ``a-2.png``). Folders called
+    images or labels, at which YOLO tools find labels, are joined into the name by ``_``.
+    """
+    wanted = {name: _without_special_folders(name) for name in names}
+    owners: dict[str, str] = {}
+    for name, link in wanted.items():
+        owners.setdefault(_label_key(link), name)
+    copies: Counter[str] = Counter()
+    for name, link in wanted.items():
+        key = _label_key(link)
+        while owners.setdefault(_label_key(link), name) != name:
+            copies[key] += 1
+            path = PurePosixPath(wanted[name])
+            link = str(path.with_name(f"{path.stem}-{copies[key] + 1}{path.suffix}"))
+        wanted[name] = link
+    return wanted
+
+
+def _without_special_folders(name: str) -> str:
+    special = {"images", "labels"} & set(PurePosixPath(name).parts[:-1])
+    return name.replace("/", "_") if special else name
+
+
+def _label_key(name: str) -> str:
+    """Equal for images whose label files would be one file, on any file system."""
+    stem = str(PurePosixPath(name).with_suffix(""))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
+
+
+def label_name(name: str) -> str:
+    """``a/b.c.png`` -> ``a/b.c.txt``."""
+    return f"{name.rpartition('.')[0]}.txt"
+
+
+def place(source: str, target: str, how: str) -> str:
+    """Puts the image ``source`` at ``target``, which must not exist.
+
+    Args:
+        source: absolute path.
+        how: symlink, copy, hard, or auto: a symlink where the file system has them, else a copy.
+
+    Returns:
+        How it was done: symlink, copy or hard.
+
+    Raises:
+        UserError: it cannot be done that way.
+    """
+    try:
+        return _place(source, target, how)
+    except OSError as error:
+        advice = "Use --link auto (data.link)." if how in ("symlink", "hard") else ""
+        raise UserError(
+            f"Cannot make {target} from {source} (--link {how}): {error.strerror}. {advice}".strip()
+        ) from error
+
+
+def _place(source: str, target: str, how: str) -> str:
+    if how in ("auto", "symlink"):
+        try:
+            Path(target).symlink_to(source)
+            return "symlink"
+        except OSError:
+            if how == "symlink":
+                raise
+    if how == "hard":
+        os.link(os.path.realpath(source), target)
+        return "hard"
+    shutil.copyfile(source, target)
+    return "copy"
