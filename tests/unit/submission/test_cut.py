@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from parkdet.errors import UserError
 from parkdet.submission.cut import cut_file, describe
 

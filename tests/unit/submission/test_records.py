@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from parkdet.errors import UserError
 from parkdet.submission.records import Detection, detection, read_detections, write_detections
 

@@ -1,0 +1,217 @@
+"""Checks that a submission file is one that its receiver can accept and score in full."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from parkdet.data.annotations import RawFile, read_raw, whole_number
+from parkdet.errors import UserError
+from parkdet.files import read_bytes
+from parkdet.submission.records import Detection
+
+STANDARD_KEYS = frozenset(Detection.__struct_fields__)
+IDENTITY = ("image_id", "category_id", "bbox", "score")
+TOLERANCE = 0.1 + 1e-6  # pixels: coordinates are rounded to 0.1
+
+# Class of fault -> how the records that have it are described.
+CHECKS = {
+    "keys": "records without exactly the keys of the format",
+    "image_id": "records with an image_id that the images file does not list",
+    "category_id": "records with a category_id that the annotations do not know",
+    "numbers": "records whose bbox is not 4 finite numbers or whose score is not one",
+    "size": "boxes without width or height",
+    "inside": "boxes that reach out of their image",
+    "score": "scores that are not within 0 to 1",
+    "duplicates": "records that repeat an earlier one",
+    "bytes": "file not smaller than the limit",
+}
+
+
+class Expectations(NamedTuple):
+    """What a submission is held against.
+
+    Attributes:
+        sizes: image id -> (width, height) in pixels, or None where the file does not say.
+        categories: known category ids; empty: not checked.
+        keys: the keys of a record.
+        max_bytes: the file is strictly smaller; None: any size.
+    """
+
+    sizes: dict[int, tuple[float, float] | None]
+    categories: frozenset[int]
+    keys: frozenset[str]
+    max_bytes: int | None
+
+
+class Validation(msgspec.Struct):
+    """The result for a valid file.
+
+    Attributes:
+        checks: those that were made; "inside" and "category_id" need data that may lack.
+        images: all images of the test set.
+        images_without_detections: those that no record is of.
+    """
+
+    valid: bool
+    checks: list[str]
+    bytes: int
+    max_bytes: int | None
+    detections: int
+    images: int
+    images_without_detections: int
+    per_class: dict[int, int]
+
+
+def expectations(
+    images: Path, train: Path | None, sample: Path | None, max_bytes: int | None
+) -> Expectations:
+    """Gathers what a submission must agree with.
+
+    Args:
+        images: COCO file of the test images, maybe with categories.
+        train: COCO file of the training annotations.
+        sample: a sample submission, whose first record shows the keys; None: the standard keys.
+
+    Raises:
+        UserError: a file is missing or not of its form.
+    """
+    listed = read_raw(images)
+    known = _categories(listed) | (_categories(read_raw(train)) if train else set())
+    sizes = {whole_number(image.id): _size(image.width, image.height) for image in listed.images}
+    keys = _keys_of_sample(sample) if sample else STANDARD_KEYS
+    return Expectations(sizes, frozenset(known), keys, max_bytes)
+
+
+def _categories(file: RawFile) -> set[int]:
+    ids = {whole_number(category.id) for category in file.categories}
+    return (ids | {whole_number(box.category_id) for box in file.annotations}) - {None}
+
+
+def _size(width: Any, height: Any) -> tuple[float, float] | None:
+    return (width, height) if _finite(width) and _finite(height) else None
+
+
+def _keys_of_sample(path: Path) -> frozenset[str]:
+    records = read_records(path)
+    if not records or not isinstance(records[0], dict):
+        raise UserError(f"{path} holds no record to take the keys from. Give a sample that does.")
+    return frozenset(records[0])
+
+
+def read_records(path: Path) -> list[Any]:
+    """Reads a JSON list as it is; NaN and Infinity are let through, to be found as faults.
+
+    Raises:
+        UserError: missing, or not a JSON list.
+    """
+    try:
+        records = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"Cannot read {path} as JSON: {error}. Write it anew.") from error
+    if not isinstance(records, list):
+        raise UserError(f"{path} must be a JSON list of records, found {type(records).__name__}.")
+    return records
+
+
+def validate(path: Path, expected: Expectations) -> Validation:
+    """Checks a submission file.
+
+    Returns:
+        Counts of the valid file.
+
+    Raises:
+        UserError: not valid; names each class of fault, how many there are and the first.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    records = read_records(path)
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for fault, example in _faults(records, size, expected):
+        counts[fault] += 1
+        first.setdefault(fault, example)
+    if counts:
+        found = [f"{counts[f]:,} {CHECKS[f]} (first: {first[f]})" for f in CHECKS if counts[f]]
+        raise UserError(
+            f"{path} is not a valid submission: {'; '.join(found)}. Correct what wrote the file."
+        )
+    used = {record["image_id"] for record in records}
+    return Validation(
+        valid=True,
+        checks=_checks_made(expected),
+        bytes=size,
+        max_bytes=expected.max_bytes,
+        detections=len(records),
+        images=len(expected.sizes),
+        images_without_detections=len(expected.sizes.keys() - used),
+        per_class=dict(sorted(Counter(record["category_id"] for record in records).items())),
+    )
+
+
+def _checks_made(expected: Expectations) -> list[str]:
+    left_out = set()
+    if not expected.categories:
+        left_out.add("category_id")
+    if None in expected.sizes.values():
+        left_out.add("inside")
+    if expected.max_bytes is None:
+        left_out.add("bytes")
+    return [check for check in CHECKS if check not in left_out]
+
+
+def _faults(records: list[Any], size: int, expected: Expectations) -> Iterator[tuple[str, str]]:
+    """Yields each fault with an example."""
+    seen = set()
+    for number, record in enumerate(records, start=1):
+        faults = list(_faults_of(record, expected))
+        if isinstance(record, dict):
+            identity = repr([record.get(key) for key in IDENTITY])
+            faults += ["duplicates"] if identity in seen else []
+            seen.add(identity)
+        for fault in faults:
+            yield fault, f"record {number}, {json.dumps(record, ensure_ascii=False)[:300]}"
+    if expected.max_bytes is not None and size >= expected.max_bytes:
+        yield "bytes", f"{size:,} bytes, must be less than {expected.max_bytes:,}"
+
+
+def _faults_of(record: Any, expected: Expectations) -> Iterator[str]:
+    """Yields the classes of fault of one record."""
+    if not isinstance(record, dict) or record.keys() != expected.keys:
+        yield "keys"
+    if not isinstance(record, dict):
+        return
+    image = record.get("image_id")
+    if type(image) is not int or image not in expected.sizes:
+        yield "image_id"
+        image = None
+    category = record.get("category_id")
+    if type(category) is not int or (expected.categories and category not in expected.categories):
+        yield "category_id"
+    box, score = record.get("bbox"), record.get("score")
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_finite, [*box, score])):
+        yield "numbers"
+        return
+    if not 0 <= score <= 1:
+        yield "score"
+    if box[2] <= 0 or box[3] <= 0:
+        yield "size"
+    elif not _inside(box, expected.sizes.get(image)):
+        yield "inside"
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _inside(box: list[float], size: tuple[float, float] | None) -> bool:
+    left, top, width, height = box
+    image_width, image_height = size or (math.inf, math.inf)
+    return (
+        min(left, top) >= -TOLERANCE
+        and left + width <= image_width + TOLERANCE
+        and top + height <= image_height + TOLERANCE
+    )
