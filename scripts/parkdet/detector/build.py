@@ -25,6 +25,7 @@ ARGUMENTS = frozenset(("None", "True", "False", "nc", "anchors", "nearest", "bil
 ACTIVATION = re.compile(
     r"nn\.(SiLU|ReLU|ReLU6|Hardswish|Mish|Identity)\(\)|nn\.LeakyReLU\([0-9.]*\)"
 )
+LARGEST_NUMBER, LARGEST_MULTIPLE = 10_000, 4  # more would be a way to exhaust the memory
 
 
 def architecture_names() -> list[str]:
@@ -64,16 +65,20 @@ def check_architecture(architecture: dict[str, Any]) -> None:
         rows = [*architecture["backbone"], *architecture["head"]]
         activation = architecture.get("activation")
         named = [(row[2], row[3]) for row in rows]
-        numbers = [architecture[key] for key in ("nc", "depth_multiple", "width_multiple")]
-        anchors = architecture["anchors"]
+        wired = [(row[0], row[1]) for row in rows]
+        multiples = [architecture[key] for key in ("depth_multiple", "width_multiple")]
+        numbers = [architecture["nc"], architecture.get("ch", 3), *_flat(architecture["anchors"])]
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(f"The detector's architecture is not yolov5's: {error!r}.") from error
     for module, arguments in named:
-        _allow(module, isinstance(module, str) and module in MODULES)
+        _allow(module, _is_one_of(module, MODULES))
         for argument in _flat(arguments):
-            _allow(argument, _is_number(argument) or argument is None or argument in ARGUMENTS)
-    for number in (*numbers, *_flat(anchors)):
+            known = argument is None or _is_one_of(argument, ARGUMENTS)
+            _allow(argument, known or _is_number(argument))
+    for number in (*numbers, *_flat(wired)):
         _allow(number, _is_number(number))
+    for multiple in multiples:
+        _allow(multiple, _is_number(multiple) and 0 < multiple <= LARGEST_MULTIPLE)
     if activation is not None:
         _allow(activation, isinstance(activation, str) and bool(ACTIVATION.fullmatch(activation)))
 
@@ -84,8 +89,12 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
+def _is_one_of(value: Any, names: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in names
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
+    return isinstance(value, (int, float)) and abs(value) <= LARGEST_NUMBER
 
 
 def _allow(value: Any, allowed: bool) -> None:

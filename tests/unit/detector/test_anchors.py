@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import torch
+
 from parkdet.detector import anchors
 from parkdet.detector.build import build_model
 

@@ -1,6 +1,7 @@
 import random
 
 import numpy
+
 from parkdet.detector.augment import augment_hsv, letterbox, mixup, random_perspective, seeded
 
 IMAGE = numpy.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=numpy.uint8)

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from yolov5.models.common import Conv
+
 from parkdet.detector.build import (
     architecture_names,
     build_model,
@@ -8,7 +10,6 @@ from parkdet.detector.build import (
     read_architecture,
 )
 from parkdet.errors import UserError
-from yolov5.models.common import Conv
 
 
 def _equal(one, two):

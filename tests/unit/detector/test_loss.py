@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from parkdet.detector.build import build_model
 from parkdet.detector.loss import build_loss, scaled_gains
 from parkdet.hyperparameters import Hyperparameters

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from parkdet.detector.precision import autocast, resolve_device, resolve_precision
 from parkdet.errors import UserError
 

@@ -1,0 +1,192 @@
+"""Checkpoints: tensors and plain values only, so that loading one can run no code."""
+
+import io
+import logging
+import pickle
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from yolov5.models.yolo import DetectionModel
+
+from parkdet.detector.archive import Archive
+from parkdet.detector.build import build_model
+from parkdet.detector.foreign import read_foreign
+from parkdet.detector.plain import plain
+from parkdet.errors import UserError
+from parkdet.files import atomic_write
+
+log = logging.getLogger("parkdet")
+
+FORMAT, VERSION = "parkdet", 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A detector at rest."""
+
+    architecture: dict[str, Any]
+    """Layers, anchors and multiples as yolov5 describes them."""
+    names: list[str]
+    """Class names; the position is the class index."""
+    category_ids: list[int]
+    """The data set's category id of each class; empty if not known."""
+    imgsz: int
+    """Size it was trained at in pixels; 0 if not known."""
+    state: dict[str, torch.Tensor]
+    """Weights by name; without those of the last layer it lacks its detection head."""
+    meta: dict[str, Any] = field(default_factory=dict)
+    """Plain values such as the epoch and the fitness."""
+
+    @property
+    def head_prefix(self) -> str:
+        """What the names of the detection head's weights start with."""
+        last = len(self.architecture["backbone"]) + len(self.architecture["head"]) - 1
+        return f"model.{last}."
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the weights of the detection head are there."""
+        return any(name.startswith(self.head_prefix) for name in self.state)
+
+
+def checkpoint_of(
+    model: DetectionModel,
+    names: list[str],
+    category_ids: list[int],
+    imgsz: int,
+    meta: dict[str, Any] | None = None,
+) -> Checkpoint:
+    """The checkpoint of a model in memory; its tensors are those of the model, not copies."""
+    return Checkpoint(model.yaml, names, category_ids, imgsz, model.state_dict(), meta or {})
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint atomically, floating-point weights rounded to fp16.
+
+    Equal checkpoints give equal bytes, whatever the file's name.
+
+    Raises:
+        UserError: the file cannot be written.
+        TypeError: a field holds something that is not a plain value.
+    """
+    fields = {**vars(checkpoint)}
+    state = {name: _rounded(tensor) for name, tensor in fields.pop("state").items()}
+    buffer = io.BytesIO()  # given a path, torch.save would write the file's name into it
+    torch.save({**plain({"format": FORMAT, "version": VERSION, **fields}), "state": state}, buffer)
+    with atomic_write(path) as file:
+        file.write(buffer.getbuffer())
+
+
+def _rounded(tensor: torch.Tensor) -> torch.Tensor:
+    tensor = tensor.detach().cpu()
+    tensor = tensor.half() if tensor.is_floating_point() else tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint of parkdet, or one of yolov5 v5 to v7; neither can run code.
+
+    Raises:
+        UserError: missing, damaged, not a checkpoint, or names code that it should not.
+    """
+    with Archive(path) as archive:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            foreign = read_foreign(archive)
+            return Checkpoint(foreign.architecture, foreign.names, [], foreign.imgsz, foreign.state)
+        except Exception as error:  # a damaged file can make loading fail in any way
+            raise archive.refusal(f"it is damaged ({error!s:.100})") from error
+        return _checked(content, archive)
+
+
+def _checked(content: Any, archive: Archive) -> Checkpoint:
+    """A checkpoint from the content of a file, if that has the fields and types of one."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise archive.refusal("it is neither parkdet's nor yolov5's checkpoint")
+    if content.get("version") != VERSION:
+        raise archive.refusal("it was written by another version of parkdet")
+    try:
+        state = dict(content.pop("state"))
+        fields = plain(
+            {name: content[name] for name in Checkpoint.__annotations__ if name != "state"}
+        )
+        checkpoint = Checkpoint(**fields, state=state)
+        sound = (
+            all(isinstance(name, str) for name in (*checkpoint.names, *state))
+            and all(isinstance(number, int) for number in checkpoint.category_ids)
+            and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+            and isinstance(checkpoint.imgsz, int)
+            and bool(checkpoint.head_prefix)
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise archive.refusal(f"a field is missing or wrong ({error!s:.100})") from error
+    if not sound:
+        raise archive.refusal("a field is of the wrong type")
+    return checkpoint
+
+
+def transfer_weights(
+    model: DetectionModel, checkpoint: Checkpoint, exclude: Collection[str] = ()
+) -> tuple[int, int]:
+    """Copies the weights that the model has under the same name and in the same shape.
+
+    Args:
+        exclude: parts of names that are not copied, such as ``anchors``.
+
+    Returns:
+        How many were copied, of how many the model has; logged too.
+    """
+    own = model.state_dict()
+    moved = {
+        name: tensor
+        for name, tensor in checkpoint.state.items()
+        if name in own
+        and own[name].shape == tensor.shape
+        and not any(part in name for part in exclude)
+    }
+    model.load_state_dict(moved, strict=False)
+    log.info("weights: %d of %d tensors taken over", len(moved), len(own))
+    return len(moved), len(own)
+
+
+def model_from_checkpoint(checkpoint: Checkpoint) -> DetectionModel:
+    """The detector of a checkpoint: fp32, on the CPU, in eval mode.
+
+    Raises:
+        UserError: the head or other weights are missing or do not fit the architecture.
+    """
+    if not checkpoint.has_head:
+        raise UserError(
+            "These weights have no detection head, they are for starting a training only. "
+            "Train first, or give the weights of a finished training."
+        )
+    model = build_model(checkpoint.architecture, len(checkpoint.names))
+    moved = {
+        name: tensor
+        for name, tensor in checkpoint.state.items()
+        if not name.endswith(".anchor_grid")  # v5.0 stored this; later versions compute it
+    }
+    try:
+        model.load_state_dict(moved)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise UserError(
+            f"The weights do not fit their own architecture: {' '.join(lines[1:3]).strip():.300}"
+        ) from error
+    return model.eval()
+
+
+def prepare_for_inference(model: DetectionModel, device: torch.device) -> DetectionModel:
+    """The model as it infers fastest: batch norms fused, channels last, in eval mode, no gradients.
+
+    Changes and returns the model that it is given.
+    """
+    model = model.eval().requires_grad_(False).fuse()
+    head = model.model[-1]
+    head.grid = [torch.empty(0)] * head.nl  # grids of an earlier call cannot be channels last
+    head.anchor_grid = [torch.empty(0)] * head.nl
+    return model.to(device, memory_format=torch.channels_last)
