@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import asdict
 
 from parkdet.errors import UserError
 from parkdet.evaluation.matching import match
@@ -136,7 +137,7 @@ def _accumulate(truth: dict, detections: Sequence[Detection]) -> tuple[np.ndarra
     from faster_coco_eval import COCO, COCOeval_faster
 
     objects = [_annotation(number, item) for number, item in enumerate(truth["annotations"], 1)]
-    found = [_annotation(number, _fields(item)) for number, item in enumerate(detections, 1)]
+    found = [_annotation(number, asdict(item)) for number, item in enumerate(detections, 1)]
     frame = {"images": truth["images"], "categories": truth["categories"]}
     evaluation = COCOeval_faster(
         COCO({**frame, "annotations": objects}), COCO({**frame, "annotations": found}), "bbox"
@@ -146,19 +147,10 @@ def _accumulate(truth: dict, detections: Sequence[Detection]) -> tuple[np.ndarra
     return evaluation.eval["precision"], evaluation.eval["recall"]
 
 
-def _fields(record: Detection) -> dict:
-    return {
-        "image_id": record.image_id,
-        "category_id": record.category_id,
-        "bbox": list(record.bbox),
-        "score": record.score,
-    }
-
-
 def _annotation(number: int, item: dict) -> dict:
     """Numbers an annotation anew (an id of 0 would read as unmatched) and adds what it lacks."""
-    area = item["bbox"][2] * item["bbox"][3]
-    return {"iscrowd": 0, "area": area, **item, "id": number}
+    bbox = list(item["bbox"])
+    return {"iscrowd": 0, "area": bbox[2] * bbox[3], **item, "bbox": bbox, "id": number}
 
 
 def _mean(values: np.ndarray) -> float:

@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
 from parkdet.errors import UserError
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.submission.records import Detection
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 STATS = [
     "ap",
@@ -146,7 +147,7 @@ def test_area_and_crowd_flag_may_lack():
     truth = {
         "images": [{"id": 1}],
         "categories": [{"id": 1, "name": "car"}],
-        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50]}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": (0, 0, 50, 50)}],
     }
     metrics = evaluate(truth, [Detection(1, 1, (0, 0, 50, 50), 0.3)])
     assert (metrics.ap, metrics.ap_medium) == (1.0, 1.0)

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, Matches, box_iou, match
 from parkdet.evaluation.operating_point import best_f1
 from parkdet.submission.records import Detection

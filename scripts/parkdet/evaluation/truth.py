@@ -1,0 +1,51 @@
+"""Reading the objects that detections are scored against."""
+
+from pathlib import Path
+
+import msgspec
+
+from parkdet.errors import UserError
+from parkdet.files import read_json
+
+
+class _Image(msgspec.Struct):
+    id: int
+
+
+class _Object(msgspec.Struct, omit_defaults=True):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    area: float | None = None
+    iscrowd: int = 0
+
+
+class _Category(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Truth(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[_Object]
+    categories: list[_Category]
+
+
+def read_truth(path: Path) -> dict:
+    """Reads a COCO truth: images, annotations and categories, with what scoring needs of each.
+
+    Raises:
+        UserError: missing, not of that form, or an annotation of an image or category that the
+            file does not list.
+    """
+    truth = read_json(path, _Truth)
+    images = {image.id for image in truth.images}
+    categories = {category.id for category in truth.categories}
+    for number, item in enumerate(truth.annotations, start=1):
+        if item.image_id not in images or item.category_id not in categories:
+            raise UserError(
+                f"{path}: annotation {number} is of image {item.image_id} and category "
+                f"{item.category_id}, which are not both listed in `images` and `categories`. "
+                "Give the truth as prepare_dataset.py writes it, or correct the file."
+            )
+    return msgspec.to_builtins(truth)
