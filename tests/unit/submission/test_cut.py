@@ -64,14 +64,14 @@ def search_by_steps(records, max_bytes):
     return step / 1000, dumped(step)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(records=RECORDS, max_bytes=LIMITS)
 def test_threshold_equals_the_search_by_steps_to_the_byte(folder, records, max_bytes):
     report, content = cut(folder, records, max_bytes, "threshold")
     assert (report.threshold, content) == search_by_steps(records, max_bytes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(records=RECORDS, max_bytes=LIMITS)
 def test_global_keeps_all_that_fits_in_score_order(folder, records, max_bytes):
     report, content = cut(folder, records, max_bytes, "global")
@@ -85,7 +85,7 @@ def test_global_keeps_all_that_fits_in_score_order(folder, records, max_bytes):
     assert report.bytes == len(content)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(records=RECORDS, max_bytes=LIMITS, method=st.sampled_from(["global", "threshold"]))
 def test_report_counts_what_the_file_holds(folder, records, max_bytes, method):
     report, content = cut(folder, records, max_bytes, method)
