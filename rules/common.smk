@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
@@ -23,7 +24,7 @@ from parkdet.options import (
 
 # `python` in the rules is the one that runs Snakemake, also where no environment was activated.
 # A conda environment or container (--sdm) puts its own in front of it.
-os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}")
 
 
 def stop(message: str) -> None:
@@ -31,6 +32,11 @@ def stop(message: str) -> None:
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
     sys.exit(1)
+
+
+def shell_word(text: str) -> str:
+    """Text as one word of a shell command, with braces that Snakemake does not fill in."""
+    return quote(text).replace("{", "{{").replace("}", "}}")
 
 
 def checked_config() -> Config:
@@ -62,7 +68,7 @@ DEMO_ROOT = "data/demo"
 CONFIG = checked_config()
 ROOT = data_root()
 R = f"results/{CONFIG.run}"
-SCRIPTS = f"{workflow.basedir}/scripts"
+SCRIPTS = shell_word(f"{workflow.basedir}/scripts")
 STARTED = time.time()
 SCORED = CONFIG.evaluate.test_truth is not None and has_test_set()
 PARTS = ["train", "val", "test"] if has_test_set() else ["train", "val"]
@@ -117,7 +123,7 @@ def summary_options() -> list[str]:
 
 def code_of(script: str) -> str:
     """Hash of a script's and its modules' parsed code, without comments and docstrings."""
-    return code_hash(Path(SCRIPTS, f"{script}.py"))
+    return code_hash(Path(workflow.basedir, f"scripts/{script}.py"))
 
 
 def sidecar(path: str) -> str:
@@ -132,29 +138,25 @@ def gpus(device: str) -> int:
 
 def all_cores() -> int:
     """Threads of a job that uses the whole machine, so that two of them never run at once."""
-    return workflow.cores or 8
+    return workflow.resource_settings.cores or os.cpu_count() or 1
 
 
-class Retrain:
-    """`{RETRAIN[finetune]}` in a shell text: `--retrain` where the user forces this training.
+def export_retrain() -> None:
+    """Sets PARKDET_RETRAIN_{rule} to `--retrain` for each training that the user forces.
 
-    Without it a training that is started finds its finished state and uses that again. The
-    settings are known only after parsing; a variable carries the wish to jobs on other machines.
+    Without it a training that is started finds its finished state and uses that again. What is
+    forced is known only after parsing; variables reach jobs on other machines too.
     """
-
-    def __getitem__(self, rule: str) -> str:
-        settings = workflow.dag_settings
-        targeted = settings.forcetargets and rule in settings.targets
-        if settings.forceall or rule in settings.forcerun or targeted:
-            os.environ[f"PARKDET_RETRAIN_{rule}"] = "1"
-        return "--retrain" if os.environ.get(f"PARKDET_RETRAIN_{rule}") else ""
-
-
-RETRAIN = Retrain()
+    settings = workflow.dag_settings
+    for name in ("train_baseline", "finetune"):
+        targeted = settings.forcetargets and name in settings.targets
+        if settings.forceall or name in settings.forcerun or targeted:
+            os.environ.update({f"PARKDET_RETRAIN_{name}": "--retrain"})
 
 
 def announce_start() -> None:
-    """One line on what this run is, and on what a reader might not expect."""
+    """One line on what this run is; hands the wish to train anew to the jobs."""
+    export_retrain()
     print(f"parkdet: run {CONFIG.run!r}, data {ROOT}, results in {R}/", file=sys.stderr)
     if not has_test_set():
         print(f"parkdet: {ROOT} has no test set: ends at the evaluation", file=sys.stderr)

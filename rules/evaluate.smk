@@ -22,7 +22,7 @@ rule evaluate:
     message:
         "Scoring the detections on val"
     shell:
-        "python {SCRIPTS}/evaluate.py --truth {input.truth} --predictions {input.predictions} "
+        f"python {SCRIPTS}/evaluate.py --truth {{input.truth}} --predictions {{input.predictions}} "
         "--out {output.metrics} --log {log}"
 
 
@@ -111,5 +111,5 @@ rule summary:
     message:
         "Summing up"
     shell:
-        "python {SCRIPTS}/summary.py {params.options:q} --out {output.json} --log {log} "
+        f"python {SCRIPTS}/summary.py {{params.options:q}} --out {{output.json}} --log {{log}} "
         "> {output.text}"

@@ -26,9 +26,9 @@ rule infer:
     message:
         "Detecting on the test images at {CONFIG.infer.imgsz} px"
     shell:
-        "exec python {SCRIPTS}/infer.py --weights {input.weights:q} --images {input.images} "
+        f"exec python {SCRIPTS}/infer.py --weights {{input.weights:q}} --images {{input.images}} "
         "--image-dir {input.folder:q} --out {output.predictions} {params.options:q} "
-        "--device {CONFIG.infer.device} --threads {threads} --log {log}"
+        f"--device {CONFIG.infer.device} --threads {{threads}} --log {{log}}"
 
 
 rule infer_val:
@@ -56,6 +56,6 @@ rule infer_val:
     message:
         "Detecting on the val images at {CONFIG.infer.imgsz} px"
     shell:
-        "exec python {SCRIPTS}/infer.py --weights {input.weights:q} --images {input.images} "
+        f"exec python {SCRIPTS}/infer.py --weights {{input.weights:q}} --images {{input.images}} "
         "--image-dir {input.folder:q} --out {output.predictions} {params.options:q} "
-        "--device {CONFIG.infer.device} --threads {threads} --log {log}"
+        f"--device {CONFIG.infer.device} --threads {{threads}} --log {{log}}"

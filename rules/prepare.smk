@@ -30,7 +30,7 @@ if ROOT == DEMO_ROOT:
         message:
             "Drawing synthetic parking scenes into data/demo"
         shell:
-            "python {SCRIPTS}/demo_data.py --out {ROOT:q} {params.options:q} --log {log}"
+            f"python {SCRIPTS}/demo_data.py --out {ROOT} {{params.options:q}} --log {{log}}"
 
 
 rule prepare_dataset:
@@ -62,11 +62,10 @@ rule prepare_dataset:
         mem_mb=4000,
         runtime=120,
     params:
-        root=ROOT,
         options=prepare_options(CONFIG),
         code=code_of("prepare_dataset"),
     message:
-        "Checking, splitting and linking the images of {params.root}"
+        "Checking, splitting and linking the images of {ROOT}"
     shell:
-        "python {SCRIPTS}/prepare_dataset.py --data-root {params.root:q} --out {R}/dataset "
-        "{params.options:q} --hash-cache {R}/state/prepare/hashes.json --log {log}"
+        f"python {SCRIPTS}/prepare_dataset.py --data-root {shell_word(ROOT)} --out {R}/dataset "
+        f"{{params.options:q}} --hash-cache {R}/state/prepare/hashes.json --log {{log}}"

@@ -23,7 +23,7 @@ rule conf_cut:
     message:
         "Cutting the detections to less than {CONFIG.cut.max_bytes} bytes"
     shell:
-        "python {SCRIPTS}/conf_cut.py --predictions {input.predictions} "
+        f"python {SCRIPTS}/conf_cut.py --predictions {{input.predictions}} "
         "--out {output.submission} --stats {output.stats} {params.options:q} --log {log}"
 
 
@@ -50,6 +50,6 @@ rule validate_submission:
     message:
         "Checking the submission file"
     shell:
-        "python {SCRIPTS}/validate_submission.py --submission {input.submission} "
+        f"python {SCRIPTS}/validate_submission.py --submission {{input.submission}} "
         "--images {input.images:q} --train {input.train:q} --max-bytes {params.max_bytes} "
         "--out {output.report} --log {log}"

@@ -22,7 +22,7 @@ rule pretrained:
     message:
         "Reading the starting weights"
     shell:
-        "python {SCRIPTS}/pretrained.py {params.options:q} --out {output.weights} --log {log}"
+        f"python {SCRIPTS}/pretrained.py {{params.options:q}} --out {{output.weights}} --log {{log}}"
 
 
 rule train_baseline:
@@ -51,12 +51,12 @@ rule train_baseline:
     message:
         "Training the baseline: {CONFIG.baseline.epochs} epochs at {CONFIG.training.imgsz} px"
     shell:
-        "exec python {SCRIPTS}/train.py --stage baseline --dataset {input.dataset} "
+        f"exec python {SCRIPTS}/train.py --stage baseline --dataset {{input.dataset}} "
         "--weights {input.weights} --last {output.last} --best {output.best} "
-        "--metrics {output.metrics} --state-dir {R}/state/baseline "
-        "--tensorboard {R}/tensorboard/baseline {params.options:q} "
-        "--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
-        "--threads {threads} {RETRAIN[train_baseline]} --log {log}"
+        f"--metrics {{output.metrics}} --state-dir {R}/state/baseline "
+        f"--tensorboard {R}/tensorboard/baseline {{params.options:q}} "
+        f"--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        "--threads {threads} ${{PARKDET_RETRAIN_train_baseline-}} --log {log}"
 
 
 rule finetune:
@@ -85,9 +85,9 @@ rule finetune:
     message:
         "Finetuning: {CONFIG.finetune.epochs} epochs at {CONFIG.training.imgsz} px"
     shell:
-        "exec python {SCRIPTS}/train.py --stage tune --dataset {input.dataset} "
+        f"exec python {SCRIPTS}/train.py --stage tune --dataset {{input.dataset}} "
         "--weights {input.weights} --last {output.last} --best {output.best} "
-        "--metrics {output.metrics} --state-dir {R}/state/tune "
-        "--tensorboard {R}/tensorboard/tune {params.options:q} "
-        "--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
-        "--threads {threads} {RETRAIN[finetune]} --log {log}"
+        f"--metrics {{output.metrics}} --state-dir {R}/state/tune "
+        f"--tensorboard {R}/tensorboard/tune {{params.options:q}} "
+        f"--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        "--threads {threads} ${{PARKDET_RETRAIN_finetune-}} --log {log}"

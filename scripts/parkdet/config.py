@@ -10,6 +10,7 @@ from parkdet.errors import UserError
 from parkdet.hyperparameters import Hyperparameters
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")]
 ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
@@ -81,7 +82,7 @@ class Training(Section):
     precision: Precision = Field(
         "auto", description="Arithmetic; auto: what is fast and safe on the device, and says which."
     )
-    device: str = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+    device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
     workers: int = Field(2, ge=0, description="Processes that load images.")
     nominal_batch: int = Field(
         64, ge=1, description="Batch size that gradients are accumulated to."
@@ -148,7 +149,7 @@ class Inference(Section):
         True, description="Test-time augmentation: three scales, one of them flipped."
     )
     precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
-    device: str = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+    device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
 
 
 class Cut(Section):
