@@ -1,0 +1,138 @@
+"""From images and boxes to a training picture: mosaic or letterbox, warp, colour, flips.
+
+The random numbers are drawn from the global generators in yolov5's order, so under one seed a
+picture equals yolov5's. Boxes are float32 arrays (n, 5): class, then four coordinates.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from parkdet.detector.augment import augment_hsv, letterbox, mixup, random_perspective
+from parkdet.hyperparameters import Hyperparameters
+
+GREY = 114  # what is around images, as in yolov5
+LEAST_INSET = 1e-3  # pixels that corners stay inside the picture, as in yolov5
+
+Picture = tuple[np.ndarray, np.ndarray]  # BGR uint8 (height, width, 3), boxes
+Load = Callable[[int], Picture]  # image by index, its long side at imgsz; boxes as shares, xywh
+
+
+def make_picture(
+    load: Load,
+    index: int,
+    partners: Sequence[int],
+    images: int,
+    imgsz: int,
+    hyp: Hyperparameters,
+    mosaic: bool = True,
+) -> Picture:
+    """Makes the training picture of image ``index``.
+
+    Args:
+        partners: images that mosaics take their other three from.
+        images: images of the training set; the second picture of a mixup is any of them.
+        imgsz: side of the picture in pixels.
+        mosaic: False never makes mosaics; the random numbers stay in step all the same.
+
+    Returns:
+        The picture, BGR uint8 (imgsz, imgsz, 3), and its boxes: class and centre x, y, width,
+        height as shares.
+    """
+    if random.random() < hyp.mosaic and mosaic:
+        picture = _mosaic(load, index, partners, imgsz, hyp)
+        if random.random() < hyp.mixup:
+            other = _mosaic(load, random.randint(0, images - 1), partners, imgsz, hyp)
+            picture = mixup(*picture, *other)
+    else:
+        picture = _single(load, index, imgsz, hyp)
+    return _recolour_and_flip(*picture, hyp)
+
+
+def _mosaic(
+    load: Load, index: int, partners: Sequence[int], imgsz: int, hyp: Hyperparameters
+) -> Picture:
+    """Four images around a random centre on a canvas of twice the size, warped to ``imgsz``."""
+    side = 2 * imgsz
+    centre_y, centre_x = (int(random.uniform(imgsz // 2, side - imgsz // 2)) for _ in range(2))
+    chosen = [index, *random.choices(partners, k=3)]
+    random.shuffle(chosen)
+    canvas = np.full((side, side, 3), GREY, dtype=np.uint8)
+    boxes = []
+    for corner, number in enumerate(chosen):
+        image, labels = load(number)
+        height, width = image.shape[:2]
+        left = centre_x - width if corner in (0, 2) else centre_x
+        top = centre_y - height if corner in (0, 1) else centre_y
+        _paste(canvas, image, left, top)
+        boxes.append(_to_pixels(labels, width, height, left, top))
+    together = np.concatenate(boxes)
+    np.clip(together[:, 1:], 0, side, out=together[:, 1:])
+    return _warp(canvas, together, hyp, border=-(imgsz // 2))
+
+
+def _single(load: Load, index: int, imgsz: int, hyp: Hyperparameters) -> Picture:
+    """One image, padded to a square and warped."""
+    image, labels = load(index)
+    height, width = image.shape[:2]
+    square, ratio, (left, top) = letterbox(image, imgsz, auto=False, scaleup=True)
+    boxes = _to_pixels(labels, ratio[0] * width, ratio[1] * height, left, top)
+    return _warp(square, boxes, hyp)
+
+
+def _warp(image: np.ndarray, boxes: np.ndarray, hyp: Hyperparameters, border: int = 0) -> Picture:
+    return random_perspective(
+        image,
+        boxes,
+        degrees=hyp.degrees,
+        translate=hyp.translate,
+        scale=hyp.scale,
+        shear=hyp.shear,
+        perspective=hyp.perspective,
+        border=(border, border),
+    )
+
+
+def _recolour_and_flip(image: np.ndarray, boxes: np.ndarray, hyp: Hyperparameters) -> Picture:
+    labels = _to_shares(boxes, *image.shape[:2])
+    augment_hsv(image, hgain=hyp.hsv_h, sgain=hyp.hsv_s, vgain=hyp.hsv_v)
+    if random.random() < hyp.flipud:
+        image = np.flipud(image)
+        labels[:, 2] = 1 - labels[:, 2]
+    if random.random() < hyp.fliplr:
+        image = np.fliplr(image)
+        labels[:, 1] = 1 - labels[:, 1]
+    return image, labels
+
+
+def _paste(canvas: np.ndarray, image: np.ndarray, left: int, top: int) -> None:
+    """Copies the part of ``image`` that lies on the canvas when its corner is at (left, top)."""
+    x, y = max(left, 0), max(top, 0)
+    part = image[y - top : canvas.shape[0] - top, x - left : canvas.shape[1] - left]
+    canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
+
+
+def _to_pixels(
+    labels: np.ndarray, width: float, height: float, left: float, top: float
+) -> np.ndarray:
+    """Centre and sides as shares of an image at (left, top) to left, top, right, bottom."""
+    boxes = labels.copy()
+    x, y, half_width, half_height = labels[:, 1], labels[:, 2], labels[:, 3] / 2, labels[:, 4] / 2
+    boxes[:, 1] = width * (x - half_width) + left
+    boxes[:, 2] = height * (y - half_height) + top
+    boxes[:, 3] = width * (x + half_width) + left
+    boxes[:, 4] = height * (y + half_height) + top
+    return boxes
+
+
+def _to_shares(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Left, top, right, bottom, clipped to the picture, to centre and sides as shares of it."""
+    left, right = np.clip(boxes[:, [1, 3]], 0, width - LEAST_INSET).T
+    top, bottom = np.clip(boxes[:, [2, 4]], 0, height - LEAST_INSET).T
+    labels = boxes.copy()
+    labels[:, 1] = (left + right) / 2 / width
+    labels[:, 2] = (top + bottom) / 2 / height
+    labels[:, 3] = (right - left) / width
+    labels[:, 4] = (bottom - top) / height
+    return labels
