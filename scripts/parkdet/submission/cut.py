@@ -12,11 +12,10 @@ keep in the order of the input.
 """
 
 import json
-import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,8 +27,6 @@ from parkdet.submission.records import Detection
 Method = Literal["global", "threshold"]
 GRID = 1000  # steps of the threshold from 0 to 1
 EMPTY = len("[]")
-
-log = logging.getLogger("parkdet")
 
 
 class Candidates(NamedTuple):
@@ -92,7 +89,7 @@ class CutReport(msgspec.Struct):
 
 class _Head(msgspec.Struct, gc=False):
     score: float
-    category_id: int
+    category_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 def cut_file(predictions: Path, out: Path, max_bytes: int, method: Method) -> CutReport:

@@ -180,6 +180,7 @@ def test_global_writes_only_the_keys_of_the_format(tmp_path):
         ('[{"category_id": 1}]', "score"),
         ("[1]", r"\$\[0\]"),
         ("not JSON", "malformed"),
+        (f'[{{"category_id": {2**63}, "score": 0.5}}]', "category_id"),
         (json.dumps([record(0.5), record(1.5)]), "record 2 has a score of 1.5"),
         ('[{"category_id": 1, "score": 0.5}]', "record 1: .*image_id"),
     ],
@@ -189,3 +190,10 @@ def test_unusable_detections_are_a_clear_error(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         cut_file(tmp_path / "in.json", tmp_path / "out.json", 1000, "global")
     assert not (tmp_path / "out.json").exists()
+
+
+def test_text_that_is_not_utf8_is_a_clear_error(tmp_path):
+    fields = b'"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5'
+    (tmp_path / "in.json").write_bytes(b'[{"name": "\xc1\xd6", ' + fields + b"}]")
+    with pytest.raises(UserError, match=r"in\.json"):
+        cut_file(tmp_path / "in.json", tmp_path / "out.json", 1000, "threshold")
