@@ -1,0 +1,112 @@
+"""Detects on images with one or several detectors and writes a JSON list of detections."""
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from parkdet.command_line import log, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options; defaults are those of the config."""
+    parser = argparse.ArgumentParser(prog="infer.py", description=__doc__)
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", required=True, metavar="PT", help="of the detectors"
+    )
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="JSON|DIR", help="COCO file, or a folder"
+    )
+    parser.add_argument(
+        "--image-dir", type=Path, metavar="DIR", help="where the file's images are (its folder)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="detections")
+    parser.add_argument(
+        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts"
+    )
+    _add_detection(parser)
+    _add_machine(parser)
+    return parser
+
+
+def _add_detection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("detection")
+    group.add_argument("--imgsz", type=_whole, default=640, metavar="N", help="long side in pixels")
+    group.add_argument("--conf", type=_share, default=0.01, metavar="F", help="least score")
+    group.add_argument(
+        "--iou", type=_share, default=0.7, metavar="F", help="overlap that suppresses"
+    )
+    group.add_argument("--max-det", type=_whole, default=50, metavar="N", help="most an image")
+    group.add_argument("--tta", action="store_true", help="three scales, one of them mirrored")
+    group.add_argument(
+        "--fuse", choices=("nms",), default="nms", help="how several detectors are combined"
+    )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("machine")
+    group.add_argument("--batch-size", type=_whole, default=16, metavar="N", help="images a step")
+    group.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32")
+    group.add_argument("--device", default="auto", help="auto, cpu, or cuda:0 and so on")
+    group.add_argument("--threads", type=_whole, metavar="N", help="threads of the arithmetic")
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text}")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, found {text}")
+    return number
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"must be like 2/7 (the second of seven), found {text}")
+    return int(number), int(count)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Reads weights and images, detects, and writes the records."""
+    started = time.time()
+    import torch
+
+    from parkdet.detector.precision import resolve_device, resolve_precision
+    from parkdet.inference.predict import PredictSettings
+    from parkdet.inference.run import detect, load_detector, records
+    from parkdet.inference.sources import read_images, shard
+    from parkdet.provenance import write_provenance
+    from parkdet.submission.records import write_detections
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    images = read_images(arguments.images, arguments.image_dir)
+    device = resolve_device(arguments.device)
+    settings = PredictSettings(
+        imgsz=arguments.imgsz,
+        confidence=arguments.conf,
+        iou=arguments.iou,
+        max_detections=arguments.max_det,
+        tta=arguments.tta,
+        batch_size=arguments.batch_size,
+        precision=resolve_precision(arguments.precision, device, training=False),
+    )
+    detectors = [load_detector(path, images.categories, device) for path in arguments.weights]
+    sources = shard(images.sources, *arguments.shard)
+    found = detect(detectors, sources, settings, device)
+    count = write_detections(arguments.out, records(found))
+    log.info("%d detections on %d images in %s", count, len(sources), arguments.out)
+    inputs = [*arguments.weights, *([] if arguments.images.is_dir() else [arguments.images])]
+    decisive = {**asdict(settings), "shard": arguments.shard, "fuse": arguments.fuse}
+    write_provenance(arguments.out, inputs, decisive, started, str(device))
+
+
+if __name__ == "__main__":
+    sys.exit(run(build_parser(), main))

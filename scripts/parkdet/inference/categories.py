@@ -1,0 +1,58 @@
+"""From the classes of a detector to the category ids of a data set."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from parkdet.detector.checkpoints import Checkpoint
+from parkdet.errors import UserError
+from parkdet.inference.sources import Category
+
+log = logging.getLogger("parkdet")
+
+
+def category_ids(
+    checkpoint: Checkpoint, categories: Sequence[Category], weights: Path
+) -> dict[int, int]:
+    """Category id of each class index.
+
+    The ids that the weights know, if their names are those of the data set too, else by name. A
+    class without a category has none, which is logged. A data set without categories gets the
+    ids that the weights know, or class index + 1.
+
+    Args:
+        categories: of the data set; empty if it does not say.
+        weights: file of the checkpoint, for messages.
+
+    Raises:
+        UserError: no class has a category.
+    """
+    names, known = checkpoint.names, checkpoint.category_ids
+    if not categories:
+        return dict(enumerate(known or range(1, len(names) + 1)))
+    listed = {category.id: category.name for category in categories}
+    pairs = zip(known, names, strict=False)
+    if known and all(listed.get(number) == name for number, name in pairs):
+        return dict(enumerate(known))
+    by_name = {category.name: category.id for category in categories}
+    found = {index: by_name[name] for index, name in enumerate(names) if name in by_name}
+    if not found:
+        raise UserError(
+            f"None of the classes of {weights} ({_some(names)}) is a category of the images "
+            f"({_some([*by_name])}): give weights trained on these categories."
+        )
+    left_out = [name for name in names if name not in by_name]
+    if left_out:
+        log.warning(
+            "%d of %d classes of %s are no category of the images and are left out: %s",
+            len(left_out),
+            len(names),
+            weights,
+            _some(left_out),
+        )
+    return found
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, ..." if len(names) > most else shown

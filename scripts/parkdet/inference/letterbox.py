@@ -1,0 +1,110 @@
+"""Image files as a detector sees them: scaled, padded, and the way back to their own pixels."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy
+import PIL.Image
+
+from parkdet.errors import UserError
+
+GREY = 114
+PADDING = 0.5  # strides; what yolov5's val adds before rounding up
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored lying on its side
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image scaled and padded, and where its content lies in it."""
+
+    pixels: numpy.ndarray
+    """(height, width, 3) uint8, RGB."""
+    gain: float
+    """Scaled pixels a source pixel."""
+    left: float
+    """Padding on the left in scaled pixels."""
+    top: float
+    """Padding above in scaled pixels."""
+    size: tuple[int, int]
+    """Width and height of the source image."""
+
+    def to_source(self, boxes: numpy.ndarray) -> numpy.ndarray:
+        """Boxes, (n, 4) left, top, right, bottom, in pixels of the source, clipped to it."""
+        shift = numpy.array([self.left, self.top] * 2, dtype=numpy.float32)
+        limit = numpy.array(self.size * 2, dtype=numpy.float32)
+        return ((boxes - shift) / numpy.float32(self.gain)).clip(0, limit)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as decoded, from the header alone.
+
+    Raises:
+        UserError: the file is missing or not an image.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            turned = "exif" in image.info and image.getexif().get(ORIENTATION) in TURNED
+            return image.size[::-1] if turned else image.size
+    except Exception as error:  # a damaged file can make an image library raise nearly anything
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"Cannot read the image {path}: it is missing or damaged. Restore the file.")
+
+
+def padded_shape(width: int, height: int, imgsz: int, stride: int) -> tuple[int, int]:
+    """Height and width that an image is padded to; a function of the image alone.
+
+    The long side is scaled to ``imgsz``, half a stride is added for padding and both sides are
+    rounded up to a multiple of ``stride``, as yolov5's val does for a batch of one image:
+    1920 x 1080 at 1536 with stride 64 becomes 1600 x 896. All in pixels.
+    """
+    aspect = height / width
+    sides = (aspect, 1) if aspect < 1 else (1, 1 / aspect)
+    tall, wide = (math.ceil(side * imgsz / stride + PADDING) * stride for side in sides)
+    return tall, wide
+
+
+def load_picture(path: Path, imgsz: int, shape: tuple[int, int]) -> Picture:
+    """Decodes an image, scales its long side to ``imgsz`` and centres it on grey.
+
+    Shrinks by area, enlarges linearly, and rounds sides up and the padding as yolov5's val does.
+
+    Args:
+        shape: height and width to pad to, from ``padded_shape``.
+
+    Raises:
+        UserError: the file cannot be decoded, or to another size than its header says.
+    """
+    image = _decode(path)
+    height, width = image.shape[:2]
+    ratio = imgsz / max(height, width)
+    if ratio != 1:
+        size = math.ceil(width * ratio), math.ceil(height * ratio)
+        how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+        image = cv2.resize(image, size, interpolation=how)
+    tall, wide = image.shape[:2]
+    if tall > shape[0] or wide > shape[1]:
+        raise UserError(
+            f"The image {path} decodes to another size than its header says. Repair it."
+        )
+    left, top = (shape[1] - wide) / 2, (shape[0] - tall) / 2
+    row, column = round(top - 0.1), round(left - 0.1)
+    pixels = numpy.full((*shape, 3), GREY, dtype=numpy.uint8)
+    pixels[row : row + tall, column : column + wide] = image[..., ::-1]
+    # One gain for both directions, that of the height, and the padding before rounding: yolov5's.
+    return Picture(pixels, tall / height, left, top, (width, height))
+
+
+def _decode(path: Path) -> numpy.ndarray:
+    """Pixels of an image file, (height, width, 3) uint8, BGR; any name that the system allows."""
+    try:
+        image = cv2.imdecode(numpy.fromfile(path, dtype=numpy.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error) as error:
+        raise _unreadable(path) from error
+    if image is None:
+        raise _unreadable(path)
+    return image

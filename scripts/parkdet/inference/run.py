@@ -1,0 +1,88 @@
+"""From weights and images to a file of detections."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy
+import torch
+from torch import nn
+
+from parkdet.detector.checkpoints import (
+    load_checkpoint,
+    model_from_checkpoint,
+    prepare_for_inference,
+)
+from parkdet.inference.categories import category_ids
+from parkdet.inference.fuse import fuse_by_nms
+from parkdet.inference.predict import ImageDetections, PredictSettings, predict
+from parkdet.inference.sources import Category, ImageSource
+from parkdet.submission.records import Detection, detection
+
+log = logging.getLogger("parkdet")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A model ready to infer, and the category id of each of its classes."""
+
+    model: nn.Module
+    category_ids: dict[int, int]
+
+
+def load_detector(weights: Path, categories: Sequence[Category], device: torch.device) -> Detector:
+    """The detector of a weights file for images with these categories.
+
+    Raises:
+        UserError: the file cannot be used, or none of its classes is a category.
+    """
+    checkpoint = load_checkpoint(weights)
+    ids = category_ids(checkpoint, categories, weights)
+    model = prepare_for_inference(model_from_checkpoint(checkpoint), device)
+    return Detector(model, ids)
+
+
+def detect(
+    detectors: Sequence[Detector],
+    sources: Sequence[ImageSource],
+    settings: PredictSettings,
+    device: torch.device,
+) -> Iterator[ImageDetections]:
+    """Detections of each image in order, fused over the detectors; ``classes`` are category ids.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    several = len(detectors) > 1
+    streams = [
+        _by_category(detector, sources, settings, device, f"infer {number}" if several else "infer")
+        for number, detector in enumerate(detectors, start=1)
+    ]
+    for parts in zip(*streams, strict=True):
+        if several:
+            yield fuse_by_nms(parts, settings.iou, settings.max_detections)
+        else:
+            yield parts[0]
+
+
+def _by_category(
+    detector: Detector,
+    sources: Sequence[ImageSource],
+    settings: PredictSettings,
+    device: torch.device,
+    label: str,
+) -> Iterator[ImageDetections]:
+    ids = detector.category_ids
+    table = numpy.zeros(max(ids) + 1, dtype=numpy.int64)
+    table[list(ids)] = list(ids.values())
+    settings = replace(settings, classes=tuple(ids))
+    for image in predict(detector.model, sources, settings, device, label):
+        yield replace(image, classes=table[image.classes])
+
+
+def records(images: Iterable[ImageDetections]) -> Iterator[Detection]:
+    """The records of the submission format, image by image, by falling score."""
+    for image in images:
+        for box, score, category in zip(image.boxes, image.scores, image.classes, strict=True):
+            yield detection(image.id, category, box, score)

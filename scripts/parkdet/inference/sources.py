@@ -1,0 +1,100 @@
+"""The images to detect on, from a COCO file or a folder."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from parkdet.data.images import ImageFolder
+from parkdet.errors import UserError
+from parkdet.files import read_json
+
+log = logging.getLogger("parkdet")
+
+SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """An image to detect on."""
+
+    id: int
+    path: Path
+
+
+class Category(msgspec.Struct):
+    """A class of the data set."""
+
+    id: int
+    name: str
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    unreadable: bool = False
+
+
+class _File(msgspec.Struct):
+    images: list[_Image]
+    categories: list[Category] = []
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in the order in which their detections are written, and the classes if known."""
+
+    sources: list[ImageSource]
+    categories: list[Category]
+
+
+def read_images(images: Path, folder: Path | None) -> ImageSet:
+    """The images of a COCO file, or all of a folder.
+
+    In a folder ids are 1, 2, ... in the order of the sorted paths. An image that the file marks as
+    unreadable has no detections and is left out.
+
+    Args:
+        images: COCO file or folder.
+        folder: where the images of the file are; None: beside it.
+
+    Raises:
+        UserError: no images, an image id twice, or an image that is not there.
+    """
+    if images.is_dir():
+        return ImageSet(_images_in(images), [])
+    content = read_json(images, _File)
+    folder = folder or images.parent
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: give that of the images by --image-dir.")
+    if not content.images:
+        raise UserError(f"{images} lists no images.")
+    ids = Counter(image.id for image in content.images)
+    twice = [str(number) for number, count in ids.items() if count > 1]
+    if twice:
+        raise UserError(f"{images} has these image ids more than once: {', '.join(twice[:5])}.")
+    readable = [image for image in content.images if not image.unreadable]
+    if len(readable) < len(content.images):
+        left_out = len(content.images) - len(readable)
+        log.warning("%d images are marked as unreadable and get no detections", left_out)
+    found = ImageFolder(folder)
+    sources = [ImageSource(image.id, Path(found.path(image.file_name)[0])) for image in readable]
+    return ImageSet(sources, content.categories)
+
+
+def _images_in(folder: Path) -> list[ImageSource]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise UserError(f"There are no images in {folder}: {', '.join(sorted(SUFFIXES))} count.")
+    return [ImageSource(number, path) for number, path in enumerate(paths, start=1)]
+
+
+def shard(sources: list[ImageSource], number: int, count: int) -> list[ImageSource]:
+    """The images of part ``number``, from 1, of ``count`` parts.
+
+    Parts are contiguous: their results one after another are those of the whole.
+    """
+    start, stop = (len(sources) * part // count for part in (number - 1, number))
+    return sources[start:stop]
