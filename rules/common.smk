@@ -78,6 +78,12 @@ wildcard_constraints:
     weights="tune_best|start",
 
 
+def sample_submission() -> list[str]:
+    """The organisers' sample of a submission, if the data has one."""
+    path = f"{ROOT}/sample_submission.json"
+    return [path] if ROOT == DEMO_ROOT or Path(path).is_file() else []
+
+
 def final_files() -> list[str]:
     """What `all` makes: with a test set a validated submission, without one the metrics."""
     submission = [f"{R}/submission/best_preds_cut.json", f"{R}/submission/validation.json"]

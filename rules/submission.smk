@@ -30,8 +30,9 @@ rule conf_cut:
 rule validate_submission:
     input:
         submission=f"{R}/submission/best_preds_cut.json",
-        images=f"{ROOT}/Test_Images_Information.json",
+        images=f"{R}/dataset/test.json",
         train=f"{ROOT}/train/label/Train.json",
+        sample=sample_submission(),
     output:
         report=f"{R}/submission/validation.json",
         provenance=sidecar(f"{R}/submission/validation.json"),
@@ -46,10 +47,11 @@ rule validate_submission:
         runtime=30,
     params:
         max_bytes=CONFIG.cut.max_bytes,
+        sample=lambda wildcards, input: ["--sample", *input.sample] if input.sample else [],
         code=code_of("validate_submission"),
     message:
         "Checking the submission file"
     shell:
         f"python {SCRIPTS}/validate_submission.py --submission {{input.submission}} "
-        "--images {input.images:q} --train {input.train:q} --max-bytes {params.max_bytes} "
-        "--out {output.report} --log {log}"
+        "--images {input.images} --train {input.train:q} {params.sample:q} "
+        "--max-bytes {params.max_bytes} --out {output.report} --log {log}"
