@@ -1,1 +1,1 @@
-"""The seeded generator of synthetic parking scenes."""
+"""The seeded generator of the demo set: synthetic parking scenes, drawn, never photographed."""
