@@ -1,0 +1,126 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy
+import PIL.Image
+import pytest
+
+from parkdet.command_line import run
+from parkdet.detector.build import build_model
+from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
+from parkdet.submission.records import read_detections
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "infer.py"
+OPTIONS = ("--imgsz", "64", "--conf", "0", "--max-det", "5", "--batch-size", "2")
+
+
+@pytest.fixture(scope="module")
+def command():
+    spec = importlib.util.spec_from_file_location("infer_command", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda *options: run(module.build_parser(), module.main, [str(o) for o in options])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Seven images of two sizes, their JSON, and two weights with the classes in another order."""
+    place = tmp_path_factory.mktemp("infer")
+    (place / "images").mkdir()
+    generator = numpy.random.default_rng(0)
+    images = []
+    for index in range(7):
+        size = (36, 64) if index % 2 else (64, 36)
+        name = f"경기도_{index}.png"
+        pixels = generator.integers(0, 255, (*size, 3), dtype=numpy.uint8)
+        PIL.Image.fromarray(pixels).save(place / "images" / name)
+        images.append({"id": 50 - index, "file_name": name})
+    categories = [{"id": 4, "name": "car"}, {"id": 8, "name": "bus"}]
+    content = {"images": images, "categories": categories}
+    (place / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    for seed, names, ids in ((1, ["car", "bus"], [4, 8]), (2, ["bus", "car"], [8, 4])):
+        checkpoint = checkpoint_of(build_model("yolov5n", 2, seed=seed), names, ids, 64)
+        save_checkpoint(place / f"{seed}.pt", checkpoint)
+    return place
+
+
+def _infer(command, place, out, *more, weights=("1.pt",)):
+    paths = [place / name for name in weights]
+    files = ("--images", place / "test.json", "--image-dir", place / "images", "--out", out)
+    assert command("--weights", *paths, *files, *OPTIONS, *more) == 0
+    return read_detections(out)
+
+
+def test_records_follow_the_images_and_fall_in_score(command, place, tmp_path):
+    found = _infer(command, place, tmp_path / "a.json", "--tta")
+    assert [record.image_id for record in found] == [50 - index // 5 for index in range(35)]
+    for image in range(7):
+        scores = [record.score for record in found[image * 5 : image * 5 + 5]]
+        assert scores == sorted(scores, reverse=True)
+    assert {record.category_id for record in found} <= {4, 8}
+    assert (tmp_path / "a.json.provenance.json").is_file()
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_shards_together_are_the_whole_to_the_byte(command, place, tmp_path, count):
+    _infer(command, place, tmp_path / "whole.json", "--tta")
+    parts = []
+    for number in range(1, count + 1):
+        part = tmp_path / f"{number}.json"
+        _infer(command, place, part, "--tta", "--shard", f"{number}/{count}")
+        parts.append(part.read_bytes()[1:-1])
+    merged = b"[" + b",".join(parts) + b"]"
+    assert merged == (tmp_path / "whole.json").read_bytes()
+
+
+def test_several_weights_agree_on_category_ids(command, place, tmp_path):
+    one = _infer(command, place, tmp_path / "1.json")
+    two = _infer(command, place, tmp_path / "2.json", weights=("2.pt",))
+    both = _infer(command, place, tmp_path / "both.json", weights=("1.pt", "2.pt"))
+    known = {json.dumps([r.image_id, r.category_id, r.bbox, r.score]) for r in one + two}
+    assert {json.dumps([r.image_id, r.category_id, r.bbox, r.score]) for r in both} <= known
+    best = max(record.score for record in one + two)
+    assert max(record.score for record in both) == best
+
+
+def test_same_run_same_bytes(command, place, tmp_path):
+    for name in ("a.json", "b.json"):
+        _infer(command, place, tmp_path / name)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_folder_of_images(command, place, tmp_path):
+    out = tmp_path / "a.json"
+    files = ("--images", place / "images", "--out", out)
+    assert command("--weights", place / "1.pt", *files, *OPTIONS) == 0
+    assert {record.image_id for record in read_detections(out)} == set(range(1, 8))
+
+
+def test_missing_image_ends_with_its_name_and_no_output(command, place, tmp_path, capsys):
+    images = [{"id": 1, "file_name": "absent.png"}]
+    (tmp_path / "test.json").write_text(json.dumps({"images": images}))
+    out = tmp_path / "out" / "a.json"
+    files = ("--images", tmp_path / "test.json", "--image-dir", place / "images", "--out", out)
+    assert command("--weights", place / "1.pt", *files, *OPTIONS) == 2
+    assert "absent.png" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--shard", "0/3"), ("--shard", "4/3"), ("--conf", "2"), ("--imgsz", "0")]
+)
+def test_wrong_options_are_refused(command, place, options, capsys):
+    files = ("--images", place / "test.json", "--out", place / "out.json")
+    with pytest.raises(SystemExit) as raised:
+        command("--weights", place / "1.pt", *files, *options)
+    assert raised.value.code == 2
+    assert options[0] in capsys.readouterr().err
+
+
+def test_classes_are_mapped_by_name_when_the_weights_are_of_other_data(command, place, tmp_path):
+    checkpoint = checkpoint_of(build_model("yolov5n", 2, seed=1), ["bicycle", "bus"], [], 64)
+    save_checkpoint(tmp_path / "other.pt", checkpoint)
+    found = _infer(command, place, tmp_path / "a.json", weights=(tmp_path / "other.pt",))
+    assert {record.category_id for record in found} == {8}
+    assert len(found) == 35

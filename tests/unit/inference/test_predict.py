@@ -1,0 +1,148 @@
+import threading
+from dataclasses import replace
+
+import numpy
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+
+from parkdet.detector.build import build_model
+from parkdet.detector.checkpoints import prepare_for_inference
+from parkdet.errors import UserError
+from parkdet.inference import predict as module
+from parkdet.inference.predict import ImageSource, PredictSettings, predict
+
+CPU = torch.device("cpu")
+SETTINGS = PredictSettings(
+    imgsz=64, confidence=0.1, iou=0.5, max_detections=10, tta=False, batch_size=4
+)
+
+
+class BrightBoxDetector(nn.Module):
+    """Finds the bright rectangle of an image; the score is its brightness, the class 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.stride = torch.tensor([8.0, 16.0, 32.0])
+        self.batches = []
+
+    def forward(self, images):
+        self.batches.append(tuple(images.shape))
+        return (torch.stack([self._find(image.amax(0)) for image in images]),)
+
+    @staticmethod
+    def _find(image):
+        rows, columns = (image > 0.5).nonzero(as_tuple=True)
+        if not len(rows):
+            return torch.zeros(1, 7)
+        top, bottom = rows.min(), rows.max() + 1
+        left, right = columns.min(), columns.max() + 1
+        box = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+        return torch.tensor([[*box, 1.0, image.max(), 0.0]])
+
+
+def _image(path, size, box=None, level=255):
+    pixels = numpy.zeros((size[1], size[0], 3), dtype=numpy.uint8)
+    if box:
+        pixels[box[1] : box[3], box[0] : box[2]] = level
+    PIL.Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Images of three shapes in turn, each with a box at another place and brightness."""
+    sources, expected = [], []
+    for index in range(23):
+        size = [(64, 32), (32, 64), (64, 64)][index % 3]
+        box = (4 + index % 5, 6, 20 + index % 7, 24)
+        path = _image(tmp_path / f"{index}.png", size, box, 150 + 4 * index)
+        sources.append(ImageSource(1000 - index, path))
+        expected.append((1000 - index, box, (150 + 4 * index) / 255))
+    return sources, expected
+
+
+def test_every_image_once_in_order_with_boxes_in_source_pixels(mixed):
+    sources, expected = mixed
+    found = list(predict(BrightBoxDetector(), sources, SETTINGS, CPU))
+    assert [image.id for image in found] == [number for number, _, _ in expected]
+    for image, (_, box, score) in zip(found, expected, strict=True):
+        assert image.boxes.tolist() == [list(box)]
+        assert image.scores == pytest.approx([score])
+        assert image.classes.tolist() == [0]
+
+
+def test_boxes_scale_back_when_images_shrink(tmp_path):
+    source = ImageSource(1, _image(tmp_path / "a.png", (640, 320), (100, 40, 300, 200)))
+    (found,) = predict(BrightBoxDetector(), [source], SETTINGS, CPU)
+    assert found.boxes[0] == pytest.approx([100, 40, 300, 200], abs=10)
+
+
+def test_batches_are_of_one_shape_and_full(mixed):
+    model = BrightBoxDetector()
+    list(predict(model, mixed[0], SETTINGS, CPU))
+    assert {shape[0] for shape in model.batches} == {4}
+    assert {shape[2:] for shape in model.batches} == {(64, 96), (96, 64), (96, 96)}
+    list(predict(model, mixed[0][:2], replace(SETTINGS, full_batches=False), CPU))
+    assert [shape[0] for shape in model.batches[-2:]] == [1, 1]
+
+
+def test_no_images_no_detections():
+    assert list(predict(BrightBoxDetector(), [], SETTINGS, CPU)) == []
+
+
+def test_image_without_objects_is_there_with_empty_arrays(tmp_path):
+    (found,) = predict(
+        BrightBoxDetector(), [ImageSource(5, _image(tmp_path / "a.png", (64, 32)))], SETTINGS, CPU
+    )
+    assert (found.id, found.boxes.shape, found.scores.shape) == (5, (0, 4), (0,))
+
+
+def test_unreadable_image_is_named_before_any_is_computed(mixed, tmp_path):
+    (tmp_path / "22.png").write_bytes(b"broken")
+    model = BrightBoxDetector()
+    with pytest.raises(UserError, match=r"22\.png"):
+        list(predict(model, mixed[0], SETTINGS, CPU))
+    assert model.batches == []
+
+
+def test_decoding_runs_ahead_but_not_far(mixed, monkeypatch):
+    loaded = []
+    load = module.load_picture
+    monkeypatch.setattr(
+        module, "load_picture", lambda *options: loaded.append(options[0]) or load(*options)
+    )
+    images = predict(BrightBoxDetector(), mixed[0], SETTINGS, CPU)
+    next(images)
+    assert len(loaded) <= (1 + module.AHEAD) * SETTINGS.batch_size
+    images.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+
+
+def test_detections_do_not_depend_on_other_images(mixed):
+    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
+    settings = replace(SETTINGS, confidence=0.0, tta=True)
+    together = list(predict(model, mixed[0][:9], settings, CPU))
+    apart = [next(predict(model, [source], settings, CPU)) for source in mixed[0][:9]]
+    for one, other in zip(together, apart, strict=True):
+        assert len(one.scores) == 10
+        assert numpy.array_equal(one.boxes, other.boxes)
+        assert numpy.array_equal(one.scores, other.scores)
+        assert numpy.array_equal(one.classes, other.classes)
+
+
+def test_only_the_asked_for_classes(mixed):
+    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
+    settings = replace(SETTINGS, confidence=0.0, classes=(2,))
+    (found,) = predict(model, mixed[0][:1], settings, CPU)
+    assert set(found.classes.tolist()) == {2}
+
+
+def test_bf16_is_close_to_fp32(mixed):
+    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
+    settings = replace(SETTINGS, confidence=0.0, max_detections=1)
+    (exact,) = predict(model, mixed[0][:1], settings, CPU)
+    (rounded,) = predict(model, mixed[0][:1], replace(settings, precision="bf16"), CPU)
+    assert rounded.scores == pytest.approx(exact.scores, rel=0.1)
+    assert rounded.boxes.dtype == numpy.float32

@@ -1,0 +1,16 @@
+import pytest
+import torch
+
+from parkdet.detector.build import build_model
+from parkdet.inference.views import predict_views
+
+
+@pytest.mark.parametrize("architecture", ["yolov5n", "yolov5n6"])
+@torch.no_grad()
+def test_equals_yolov5s_augmented_inference(architecture):
+    model = build_model(architecture, 3, seed=0).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        images = torch.rand(2, 3, 64, 128)
+    expected = model(images.clone(), augment=True)[0]
+    torch.testing.assert_close(predict_views(model, images), expected, rtol=1e-5, atol=1e-4)
