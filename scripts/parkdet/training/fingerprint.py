@@ -1,0 +1,45 @@
+"""What decides the result of a training, and what else may change its last bits."""
+
+import hashlib
+import platform
+from typing import Any
+
+import msgspec
+import torch
+
+from parkdet.data.training_set import Part
+from parkdet.files import sha256_file
+from parkdet.training.settings import Settings
+
+
+def decisive_settings(
+    settings: Settings, train: Part, val: Part | None, precision: str
+) -> dict[str, Any]:
+    """All that decides the result, as plain values; data and weights by their content.
+
+    Args:
+        precision: what ``settings.precision`` comes to on the device.
+    """
+    return settings.decisive() | {
+        "precision": precision,
+        "processes": 1,
+        "training data": train.digest(),
+        "validation data": sha256_file(val.truth) if val else None,
+        "starting weights": sha256_file(settings.weights) if settings.weights else None,
+    }
+
+
+def fingerprint(decisive: dict[str, Any]) -> str:
+    """16 hexadecimal digits that stand for the decisive settings."""
+    text = msgspec.json.encode(decisive, order="deterministic")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What does not decide the result but may change its last bits."""
+    return {
+        "host": platform.node(),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__.split("+")[0],
+    }

@@ -1,0 +1,40 @@
+"""The processes that make batches."""
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from parkdet.data.samplers import EpochBatches
+from parkdet.data.training_set import TrainingSet, collate
+from parkdet.training.signals import ignore_in_worker
+
+PREFETCH = 4  # batches a process makes ahead
+
+
+def build_loader(
+    dataset: TrainingSet, batches: EpochBatches, workers: int, device: torch.device
+) -> DataLoader:
+    """A loader whose batches depend neither on the number of processes nor on their timing."""
+    parallel = {}
+    if workers:
+        # fork: the processes share the image cache's memory.
+        parallel = {
+            "persistent_workers": True,
+            "prefetch_factor": PREFETCH,
+            "multiprocessing_context": "fork",
+            "worker_init_fn": _start_worker,
+        }
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # keeps the loader off the global generator
+        **parallel,
+    )
+
+
+def _start_worker(worker: int) -> None:
+    cv2.setNumThreads(1)
+    ignore_in_worker(worker)

@@ -1,0 +1,191 @@
+"""The training loop."""
+
+import logging
+import time
+from typing import Any
+
+import torch
+
+from parkdet.data.samplers import EpochBatches, EpochOrder, image_weights
+from parkdet.data.training_set import Batch, Recipe, TrainingSet
+from parkdet.detector.loss import build_loss
+from parkdet.detector.precision import autocast
+from parkdet.errors import StoppedEarly, UserError
+from parkdet.evaluation.coco_metrics import Metrics
+from parkdet.progress import track
+from parkdet.training.fitness import fitness
+from parkdet.training.loader import build_loader
+from parkdet.training.schedule import Schedule
+from parkdet.training.settings import STAGES
+from parkdet.training.setup import Job
+from parkdet.training.signals import StopRequest
+from parkdet.training.state import Best, TrainingState
+from parkdet.training.validation import Validator
+
+log = logging.getLogger("parkdet")
+
+
+class Trainer:
+    """Runs epochs; all that changes is in ``state``."""
+
+    def __init__(self, job: Job, state: TrainingState, stop: StopRequest) -> None:
+        settings = job.settings
+        self._job, self._settings, self.state, self._stop = job, settings, state, stop
+        classes = len(job.train.categories)
+        order = EpochOrder(
+            images=len(job.train.images),
+            seed=settings.seed,
+            stage=settings.stage,
+            parts=settings.epoch_parts,
+            weights=image_weights(job.train.labels, classes) if settings.image_weights else None,
+        )
+        recipe = Recipe(
+            imgsz=settings.imgsz,
+            hyp=settings.hyp,
+            mosaic_epochs=settings.epochs - settings.close_mosaic,
+            seed=settings.seed,
+            stage=STAGES.index(settings.stage),
+        )
+        self._pictures = len(order)
+        self._batches = EpochBatches(order, settings.batch_size)
+        dataset = TrainingSet(job.train, recipe, order, int(settings.cache_gb * 1e9))
+        self._loader = build_loader(dataset, self._batches, settings.workers, job.device)
+        self._schedule = Schedule(
+            hyp=settings.hyp,
+            epochs=settings.epochs,
+            batches=len(self._batches),
+            batch_size=settings.batch_size,
+            nominal_batch=settings.nominal_batch,
+            shape=settings.schedule,
+            bias_group=settings.warmup_bias_group,
+        )
+        self._loss = build_loss(state.model, settings.hyp, settings.imgsz, classes)
+        self._validator = None
+        if job.val is not None:
+            val_batch = settings.val_batch_size or 2 * settings.batch_size
+            self._validator = Validator(
+                job.val, settings.imgsz, val_batch, job.precision, job.device
+            )
+        self._unchecked: tuple[torch.Tensor, list[int]] | None = None
+
+    def run_epoch(self) -> dict[str, Any]:
+        """Trains one epoch and validates if it is due.
+
+        Returns:
+            The epoch's row of figures, which is in the state's history, too.
+
+        Raises:
+            StoppedEarly: a stop was requested.
+            UserError: an image cannot be used, or the loss is not finite.
+        """
+        started = time.monotonic()
+        self._train()
+        trained = time.monotonic()
+        metrics = self._validate()
+        row = self._figures(metrics)
+        row["images_per_s"] = self._pictures / (trained - started)
+        row["seconds"] = time.monotonic() - started
+        self._close_epoch(row)
+        return row
+
+    def _train(self) -> None:
+        state, settings = self.state, self._settings
+        state.model.train()
+        if state.batch == 0:
+            state.mean_losses.zero_()
+            state.optimizer.zero_grad()
+        self._batches.start_at(state.epoch, state.batch)
+        label = f"{settings.stage} {state.epoch + 1}/{settings.epochs}"
+        for batch in track(self._load(), len(self._batches) - state.batch, label):
+            self._train_on(batch)
+            if self._stop:
+                raise StoppedEarly(f"epoch {state.epoch + 1} was interrupted")
+        self._check_loss()
+
+    def _load(self) -> Any:
+        try:
+            yield from self._loader
+        except UserError as error:
+            # From a loading process it comes with that process's traceback as its text.
+            raise UserError(str(error).rsplit("UserError: ", 1)[-1].strip()) from None
+
+    def _train_on(self, batch: Batch) -> None:
+        state, device = self.state, self._job.device
+        iteration = state.batch + len(self._batches) * state.epoch
+        self._schedule.apply(state.optimizer, iteration, state.epoch)
+        images = batch.images.to(device, non_blocking=True).float().div_(255)
+        targets = batch.targets.to(device, non_blocking=True)
+        with autocast(self._job.precision, device):
+            outputs = state.model(images)
+        loss, parts = self._loss([output.float() for output in outputs], targets)
+        state.scaler.scale(loss).backward()
+        if iteration - state.last_step >= self._schedule.accumulation(iteration):
+            self._step()
+            state.last_step = iteration
+        state.mean_losses.mul_(state.batch).add_(parts).div_(state.batch + 1)
+        state.batch += 1
+        self._check_loss()
+        self._unchecked = (loss.detach().isfinite(), batch.indices)
+
+    def _step(self) -> None:
+        state = self.state
+        state.scaler.unscale_(state.optimizer)
+        if self._settings.clip_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(
+                state.model.parameters(), self._settings.clip_grad_norm, foreach=True
+            )
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.optimizer.zero_grad()
+        state.average.update(state.model)
+
+    def _check_loss(self) -> None:
+        """Checks the loss of the batch before, so that a GPU need not be waited for."""
+        unchecked, self._unchecked = self._unchecked, None
+        if unchecked is not None and not unchecked[0].all():
+            names = ", ".join(self._job.train.images[index].file_name for index in unchecked[1])
+            raise UserError(
+                f"The loss is not finite in epoch {self.state.epoch + 1}, at the batch that was "
+                f"made from (mosaics add others) {names}. Check these images and boxes; if they "
+                "are fine, lower lr0, set --clip-grad-norm 10 or use --precision fp32."
+            )
+
+    def _validate(self) -> Metrics | None:
+        done, settings = self.state.epoch + 1, self._settings
+        due = done == settings.epochs or (settings.val_period and done % settings.val_period == 0)
+        if self._validator is None or not due:
+            return None
+        return self._validator(self.state.average.model, self._stop)
+
+    def _figures(self, metrics: Metrics | None) -> dict[str, Any]:
+        box, objectness, classes = self.state.mean_losses.tolist()
+        bias, decay, norm = (group["lr"] for group in self.state.optimizer.param_groups)
+        row = {
+            "epoch": self.state.epoch + 1,
+            "lr_bias": bias,
+            "lr_decay": decay,
+            "lr_norm": norm,
+            "box_loss": box,
+            "obj_loss": objectness,
+            "cls_loss": classes,
+        }
+        if metrics is not None:
+            row |= {
+                name: getattr(metrics, name)
+                for name in ("precision", "recall", "ap50", "ap75", "ap")
+            }
+            row["fitness"] = fitness(metrics, self._settings.fitness)
+        return row
+
+    def _close_epoch(self, row: dict[str, Any]) -> None:
+        """Counts the epoch as done, keeps the best weights and decides whether to go on."""
+        state, patience = self.state, self._settings.patience
+        state.epoch, state.batch = state.epoch + 1, 0
+        state.history.append(row)
+        if "fitness" not in row:
+            return
+        if state.best.epoch == 0 or row["fitness"] >= state.best.fitness:
+            state.best = Best(state.epoch, row["fitness"], state.average.half())
+        if patience and state.epoch - state.best.epoch >= patience:
+            state.stopped = True
+            log.info("no better fitness in %d epochs: the training ends", patience)

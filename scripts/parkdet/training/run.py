@@ -1,0 +1,163 @@
+"""One training from its options to its weight files, resumed where it was interrupted."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import parkdet
+from parkdet.code_hash import code_hash
+from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
+from parkdet.errors import StoppedEarly
+from parkdet.provenance import write_provenance
+from parkdet.training.fingerprint import environment, fingerprint
+from parkdet.training.loop import Trainer
+from parkdet.training.metrics_log import Board, describe, write_csv
+from parkdet.training.settings import Settings
+from parkdet.training.setup import Job, build_state, read_job, settle_anchors
+from parkdet.training.signals import StopRequest, stop_requests
+from parkdet.training.state import TrainingState
+from parkdet.training.store import StateStore, differences, open_store
+
+log = logging.getLogger("parkdet")
+
+
+def train(settings: Settings) -> None:
+    """Trains, or goes on training, and writes the last and the best weights and the metrics.
+
+    Raises:
+        UserError: bad input or options, or a loss that is not finite.
+        StoppedEarly: a signal asked to stop; the state after the last whole epoch is saved.
+    """
+    started = time.time()
+    with stop_requests() as stop, _repeatable(settings.threads):
+        job = read_job(settings)
+        torch.manual_seed(settings.seed)
+        state = build_state(job)
+        if settings.epochs:
+            store = open_store(settings.state_dir, fingerprint(job.decisive), job.decisive)
+            _resume(job, state, store)
+            _run_epochs(job, state, store, stop)
+        _write_outputs(job, state, started)
+
+
+@contextmanager
+def _repeatable(threads: int | None) -> Iterator[None]:
+    """Algorithms that give the same bits each time, with a fixed number of threads."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.set_num_threads(threads or before[0])
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+
+
+def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
+    """Loads the newest sound state into ``state``; without one, settles the anchors."""
+    saved = store.load()
+    if saved is not None and _is_stale(job, saved, store.folder):
+        store.clear()
+        saved = None
+    if saved is None:
+        settle_anchors(job, state.model)
+        return
+    state.load_state_dict(saved["state"])
+    if state.finished(job.settings.epochs):
+        log.info("already trained: the outputs are written from %s", store.folder)
+        return
+    log.info("resuming after epoch %d from %s", state.epoch, store.folder)
+    changes = differences(saved["environment"], environment(job.device))
+    if changes:
+        log.warning("the training continues, not bit-identical: %s", "; ".join(changes))
+    if saved["code"] != _code():
+        log.warning("the training continues with changed code: the result may differ")
+
+
+def _is_stale(job: Job, saved: dict[str, Any], folder: Path) -> bool:
+    """Whether a finished state is not to be used: on request, or its code was another."""
+    finished = saved["state"]["stopped"] or saved["state"]["epoch"] >= job.settings.epochs
+    if finished and job.settings.retrain:
+        log.info("trained before, and trained anew as asked: %s", folder)
+        return True
+    if finished and saved["code"] != _code():
+        log.info("trained before with other code, so it is trained anew: %s", folder)
+        return True
+    return False
+
+
+def _code() -> str:
+    return code_hash(Path(parkdet.__file__).parents[1] / "train.py")
+
+
+def _run_epochs(job: Job, state: TrainingState, store: StateStore, stop: StopRequest) -> None:
+    settings = job.settings
+    if state.finished(settings.epochs):
+        return
+    trainer = Trainer(job, state, stop)
+    context = {"environment": environment(job.device), "code": _code()}
+    with Board(settings.tensorboard, state.epoch) as board:
+        while not state.finished(settings.epochs):
+            try:
+                row = trainer.run_epoch()
+            except StoppedEarly as error:
+                raise StoppedEarly(
+                    f"{stop.signal.name}: {error}; {_where(state, store)}. "
+                    "Run the same command again to continue."
+                ) from None
+            store.save({"state": state.state_dict(), **context}, state.epoch)
+            write_csv(settings.metrics, state.history)
+            board.add(row)
+            log.info("%s", describe(row, settings.stage, settings.epochs))
+
+
+def _where(state: TrainingState, store: StateStore) -> str:
+    if state.epoch == 0:
+        return "no epoch is done yet"
+    return f"the state after epoch {state.epoch} is in {store.folder}"
+
+
+def _write_outputs(job: Job, state: TrainingState, started: float) -> None:
+    """Writes last, best and metrics; without a validation the best weights are the last."""
+    settings = job.settings
+    last = state.average.half()
+    best = state.best
+    _write_weights(job, state, settings.last, last, {"epoch": state.epoch}, started)
+    if best.epoch:
+        meta = {"epoch": best.epoch, "fitness": best.fitness}
+        _write_weights(job, state, settings.best, best.weights, meta, started)
+    else:
+        _write_weights(job, state, settings.best, last, {"epoch": state.epoch}, started)
+    write_csv(settings.metrics, state.history)
+
+
+def _write_weights(
+    job: Job,
+    state: TrainingState,
+    path: Path,
+    weights: dict[str, torch.Tensor],
+    meta: dict[str, Any],
+    started: float,
+) -> None:
+    categories = job.train.categories
+    checkpoint = Checkpoint(
+        architecture=state.model.yaml,
+        names=[category.name for category in categories],
+        category_ids=[category.id for category in categories],
+        imgsz=job.settings.imgsz,
+        state=weights,
+        meta={**meta, "stage": job.settings.stage},
+    )
+    save_checkpoint(path, checkpoint)
+    inputs = [job.settings.dataset, job.train.truth]
+    inputs += [job.val.truth] if job.val else []
+    inputs += [job.settings.weights] if job.settings.weights else []
+    write_provenance(path, inputs, job.decisive, started, str(job.device))

@@ -1,0 +1,41 @@
+"""Requests to stop, by signal, that are heeded at the next safe moment."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class StopRequest:
+    """Remembers the first signal that asked to stop."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def heed(self, number: int, _frame: FrameType | None = None) -> None:
+        """The signal handler."""
+        if self.signal is None:
+            self.signal = signal.Signals(number)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turns SIGTERM, SIGINT and SIGUSR1 into a request for the time of the block."""
+    request = StopRequest()
+    before = {number: signal.signal(number, request.heed) for number in SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignore_in_worker(_worker: int) -> None:
+    """For loading processes: a signal to the whole group must not kill them under the trainer."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

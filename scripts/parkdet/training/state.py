@@ -1,0 +1,86 @@
+"""Everything that changes during a training, in one object that can be saved and restored."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from parkdet.training.ema import MovingAverage
+
+
+@dataclass
+class Best:
+    """The validated epoch with the greatest fitness; of equal ones the latest.
+
+    Attributes:
+        epoch: epochs that were done by then; 0: nothing was validated yet.
+        weights: its averaged weights, fp16 on the CPU.
+    """
+
+    epoch: int = 0
+    fitness: float = 0.0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingState:
+    """Model, average, optimizer and counters; the data and the schedule are functions of these.
+
+    Attributes:
+        epoch: epochs done.
+        batch: batches done of the epoch that runs.
+        last_step: iteration of the last optimizer step; iterations count batches over all epochs.
+        mean_losses: running means of box, obj and cls loss in this epoch, shape (3,).
+        stopped: ended before the last epoch because the fitness did not grow.
+        history: one row of figures for each epoch done.
+    """
+
+    model: nn.Module
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    mean_losses: torch.Tensor
+    epoch: int = 0
+    batch: int = 0
+    last_step: int = -1
+    best: Best = field(default_factory=Best)
+    stopped: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def finished(self, epochs: int) -> bool:
+        """Whether nothing is left to train."""
+        return self.stopped or self.epoch >= epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values that :meth:`load_state_dict` takes up again."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": torch.get_rng_state(),
+            "mean_losses": self.mean_losses,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "last_step": self.last_step,
+            "best": vars(self.best),
+            "stopped": self.stopped,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` returned, into a state built by the same settings."""
+        self.model.load_state_dict(saved["model"])
+        self.average.model.load_state_dict(saved["average"])
+        self.average.updates = saved["updates"]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+        torch.set_rng_state(saved["random"])
+        self.mean_losses.copy_(saved["mean_losses"])
+        self.epoch, self.batch = saved["epoch"], saved["batch"]
+        self.last_step = saved["last_step"]
+        self.best = Best(**saved["best"])
+        self.stopped = saved["stopped"]
+        self.history = saved["history"]

@@ -1,0 +1,68 @@
+"""Scoring the averaged weights on the val set after an epoch."""
+
+import torch
+from torch import nn
+
+from parkdet.data.training_set import Part
+from parkdet.errors import StoppedEarly
+from parkdet.evaluation.coco_metrics import Metrics, evaluate
+from parkdet.files import read_json
+from parkdet.inference.predict import ImageSource, PredictSettings, predict
+from parkdet.submission.records import Detection, detection
+from parkdet.training.signals import StopRequest
+
+# As yolov5 validates.
+CONFIDENCE = 0.001
+IOU = 0.6
+MAX_DETECTIONS = 300
+
+
+class Validator:
+    """COCO figures of a model on the val set."""
+
+    def __init__(
+        self, part: Part, imgsz: int, batch_size: int, precision: str, device: torch.device
+    ) -> None:
+        self._truth = read_json(part.truth)
+        self._sources = [
+            ImageSource(image.id, path.absolute())
+            for image, path in zip(part.images, part.paths, strict=True)
+        ]
+        self._category_ids = [category.id for category in part.categories]
+        self._device = device
+        self._settings = PredictSettings(
+            imgsz=imgsz,
+            confidence=CONFIDENCE,
+            iou=IOU,
+            max_detections=MAX_DETECTIONS,
+            tta=False,
+            batch_size=batch_size,
+            precision=precision,
+            full_batches=False,
+        )
+
+    def __call__(self, model: nn.Module, stop: StopRequest) -> Metrics:
+        """Predicts and scores.
+
+        Raises:
+            StoppedEarly: a stop was requested meanwhile.
+        """
+        _forget_grids(model)
+        found: list[Detection] = []
+        for image in predict(model, self._sources, self._settings, self._device, "validation"):
+            if stop:
+                raise StoppedEarly("the validation was interrupted")
+            found += [
+                detection(image.id, self._category_ids[label], box, score)
+                for box, score, label in zip(image.boxes, image.scores, image.classes, strict=True)
+            ]
+        return evaluate(self._truth, found)
+
+
+def _forget_grids(model: nn.Module) -> None:
+    """The head keeps grids by image shape, made from the anchors it then had; the average of the
+    anchors moves on, and a resumed run must see what an uninterrupted one sees.
+    """
+    head = model.model[-1]
+    head.grid = [torch.empty(0) for _ in range(head.nl)]
+    head.anchor_grid = [torch.empty(0) for _ in range(head.nl)]

@@ -1,0 +1,174 @@
+"""Trains a detector on a prepared set; run again after an interruption, it goes on."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from parkdet.command_line import run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options; what is not given is as in yolov5."""
+    parser = argparse.ArgumentParser(prog="train.py", description=__doc__)
+    _add_files(parser)
+    _add_course(parser)
+    _add_optimization(parser)
+    _add_selection(parser)
+    _add_machine(parser)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--dataset", type=Path, required=True, metavar="YAML", help="dataset.yaml of a prepared set"
+    )
+    start = files.add_mutually_exclusive_group(required=True)
+    start.add_argument("--weights", type=Path, metavar="PT", help="starting weights")
+    start.add_argument("--arch", metavar="NAME", help="start from random weights, e.g. yolov5n")
+    files.add_argument(
+        "--state-dir",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="keeps what it takes to go on after an interruption",
+    )
+    files.add_argument("--last", type=Path, required=True, metavar="PT", help="final weights")
+    files.add_argument("--best", type=Path, required=True, metavar="PT", help="fittest weights")
+    files.add_argument(
+        "--metrics", type=Path, required=True, metavar="CSV", help="figures of each epoch"
+    )
+    files.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also log figures for TensorBoard"
+    )
+
+
+def _add_course(parser: argparse.ArgumentParser) -> None:
+    course = parser.add_argument_group("course")
+    course.add_argument("--stage", choices=("baseline", "tune"), default="baseline")
+    course.add_argument(
+        "--epochs",
+        type=_whole(0),
+        required=True,
+        metavar="N",
+        help="0 writes the starting weights",
+    )
+    course.add_argument(
+        "--epoch-parts",
+        type=_whole(1),
+        default=1,
+        metavar="K",
+        help="an epoch draws int(images / K) images",
+    )
+    course.add_argument(
+        "--image-weights", action="store_true", help="draw images with rare classes more often"
+    )
+    course.add_argument("--imgsz", type=_whole(32), default=640, metavar="PIXELS")
+    course.add_argument("--batch-size", type=_whole(1), default=16, metavar="N")
+    course.add_argument(
+        "--close-mosaic", type=_whole(0), default=0, metavar="N", help="last epochs without mosaics"
+    )
+    course.add_argument("--seed", type=_whole(0), default=0, metavar="N")
+    course.add_argument(
+        "--retrain", action="store_true", help="train anew even if the state says it is done"
+    )
+
+
+def _add_optimization(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("optimization")
+    group.add_argument(
+        "--hyp",
+        default="{}",
+        metavar="YAML|JSON",
+        help="hyperparameters under yolov5's names: a file, or inline {...}",
+    )
+    group.add_argument("--optimizer", choices=("SGD", "Adam", "AdamW"), default="SGD")
+    group.add_argument("--schedule", choices=("linear", "cosine"), default="linear")
+    group.add_argument(
+        "--nominal-batch",
+        type=_whole(1),
+        default=64,
+        metavar="N",
+        help="images whose gradients make a step (default 64)",
+    )
+    group.add_argument(
+        "--clip-grad-norm",
+        type=_limit,
+        default=10.0,
+        metavar="F|none",
+        help="gradient norm limit (default 10)",
+    )
+    group.add_argument("--warmup-bias-group", choices=("bias", "norm"), default="bias")
+    group.add_argument(
+        "--freeze", type=_whole(0), default=0, metavar="N", help="first layers not to train"
+    )
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("validation")
+    group.add_argument(
+        "--val-period",
+        type=_whole(0),
+        default=1,
+        metavar="N",
+        help="epochs between validations; 0: only after the last",
+    )
+    group.add_argument("--val-batch-size", type=_whole(1), metavar="N", help="default: 2 batches")
+    group.add_argument("--fitness", choices=("ap50_95", "ap75", "2022"), default="ap50_95")
+    group.add_argument(
+        "--patience",
+        type=_whole(0),
+        default=0,
+        metavar="N",
+        help="stop after so many epochs without a better fitness; 0: never",
+    )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    machine.add_argument("--device", default="auto", help="auto, cpu, cuda:0")
+    machine.add_argument(
+        "--workers", type=_whole(0), default=2, metavar="N", help="processes that load images"
+    )
+    machine.add_argument("--threads", type=_whole(1), metavar="N", help="threads of the model")
+    machine.add_argument(
+        "--cache-gb",
+        type=float,
+        default=2.0,
+        metavar="GB",
+        help="memory for decoded images (default 2)",
+    )
+
+
+def _whole(least: int) -> type[int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, found {value}")
+        return value
+
+    return number
+
+
+def _limit(text: str) -> float | None:
+    if text == "none":
+        return None
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be greater than 0 or none, found {text}")
+    return value
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Runs the training."""
+    from parkdet.training.run import train
+    from parkdet.training.settings import Settings, parse_hyperparameters
+
+    options = vars(arguments) | {"hyp": parse_hyperparameters(arguments.hyp)}
+    del options["log"]
+    train(Settings(**options))
+
+
+if __name__ == "__main__":
+    sys.exit(run(build_parser(), main))

@@ -1,0 +1,43 @@
+from parkdet.training.metrics_log import COLUMNS, Board, describe, duration, write_csv
+
+ROW = {
+    "epoch": 1,
+    **dict.fromkeys(("lr_bias", "lr_decay", "lr_norm"), 0.0123456789),
+    **dict.fromkeys(("box_loss", "obj_loss", "cls_loss"), 0.05),
+    "images_per_s": 12.3456,
+    "seconds": 61.0,
+}
+SCORED = ROW | {
+    "epoch": 2,
+    **dict.fromkeys(("precision", "recall", "ap50", "ap75", "ap", "fitness"), 0.25),
+}
+
+
+def test_csv_leaves_figures_of_unvalidated_epochs_empty(tmp_path):
+    write_csv(tmp_path / "m.csv", [ROW, SCORED])
+    header, first, second = (tmp_path / "m.csv").read_text().splitlines()
+    assert header.split(",") == list(COLUMNS)
+    assert first == "1,0.0123457,0.0123457,0.0123457,0.05,0.05,0.05,,,,,,,12.35,61.000"
+    assert second.split(",")[7:13] == ["0.25"] * 6
+
+
+def test_the_line_says_scores_only_when_there_are_some():
+    assert "AP" not in describe(ROW, "tune", 3)
+    line = describe(SCORED, "tune", 4)
+    assert line.startswith("tune 2/4: loss box 0.0500 obj 0.0500 cls 0.0500, AP50 0.250 AP 0.250")
+    assert line.endswith("12.3 images/s, 61.0 s, 2 min left")
+
+
+def test_durations_are_rounded_for_people():
+    assert [duration(s) for s in (45, 720, 12240)] == ["45 s", "12 min", "3.4 h"]
+
+
+def test_board_writes_an_event_file(tmp_path):
+    with Board(tmp_path, 0) as board:
+        board.add(SCORED)
+    assert next(tmp_path.iterdir()).name.startswith("events.out")
+
+
+def test_no_board_without_a_folder():
+    with Board(None, 0) as board:
+        board.add(ROW)
