@@ -14,6 +14,7 @@ from parkdet.demo.solid import Colour, shade
 
 PAVEMENT = 2.6  # metres deep, beyond the kerb
 GREEN = 4.5  # metres of grass beyond the pavement
+_YARD = 2.5  # metres of grass between the hedge's green and the houses
 _WIDE = 60.0  # half the width of what is painted, metres
 _STAIN_SCALE = 8.0  # pixels a metre
 
@@ -36,13 +37,13 @@ class Backdrop:
 
 
 class _Brush:
-    """Paints polygons given in metres on the fine canvas."""
+    """Paints polygons given in metres on the fine canvas, and at night what glows on another."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, night: bool) -> None:
         self.camera = camera.scaled(FINE)
         size = (self.camera.height, self.camera.width, 3)
         self.canvas = np.zeros(size, dtype=np.uint8)
-        self.glow = np.zeros(size, dtype=np.uint8)
+        self.glow = np.zeros(size, dtype=np.uint8) if night else None
 
     def polygon(
         self, points: Sequence[Sequence[float]], colour: Colour, glow: bool = False
@@ -52,8 +53,9 @@ class _Brush:
         if len(pixels) < 3 or not np.isfinite(pixels).all():
             return
         fixed = np.round(np.clip(pixels, -250000, 250000) * 8).astype(np.int32)
-        for canvas in (self.canvas, self.glow) if glow else (self.canvas,):
-            cv2.fillPoly(canvas, [fixed], colour, cv2.LINE_8, 3)
+        cv2.fillPoly(self.canvas, [fixed], colour, cv2.LINE_8, 3)
+        if self.glow is not None:
+            cv2.fillPoly(self.glow, [fixed], colour if glow else (0, 0, 0), cv2.LINE_8, 3)
 
     def flat(self, points: Sequence[Sequence[float]], colour: Colour) -> None:
         """Fills a polygon (x, y) on the ground."""
@@ -83,11 +85,13 @@ class _Brush:
         middle = np.round(pixels[0] * 8).astype(int)
         size = int(8 * radius * self.camera.focal / depth[0])
         cv2.circle(self.canvas, middle.tolist(), size, colour, cv2.FILLED, cv2.LINE_8, 3)
+        if self.glow is not None:
+            cv2.circle(self.glow, middle.tolist(), size, (0, 0, 0), cv2.FILLED, cv2.LINE_8, 3)
 
 
 def paint_backdrop(lot: Lot, camera: Camera, light: Light, rng: np.random.Generator) -> Backdrop:
     """Paints a lot as ``camera`` sees it."""
-    brush = _Brush(camera)
+    brush = _Brush(camera, light.night)
     _sky(brush, light)
     _houses(brush, lot, light, rng)
     _ground(brush, lot, rng)
@@ -96,7 +100,9 @@ def paint_backdrop(lot: Lot, camera: Camera, light: Light, rng: np.random.Genera
     _lamp_posts(brush, lot, light)
     size = (camera.width, camera.height)
     albedo = cv2.resize(brush.canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    glow = cv2.resize(brush.glow, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    glow = np.zeros_like(albedo)
+    if brush.glow is not None:
+        glow = cv2.resize(brush.glow, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     rows, columns = np.indices((camera.height, camera.width), dtype=np.float32)
     ground = camera.ground(np.stack((columns + 0.5, rows + 0.5), axis=-1))
     far = lot.kerb + PAVEMENT + GREEN
@@ -111,6 +117,8 @@ def _sky(brush: _Brush, light: Light) -> None:
         "흐림": ((176, 186, 196), (214, 219, 223)),
         "비": ((150, 160, 172), (190, 197, 203)),
     }[light.weather]
+    if light.night:
+        top, low = (24, 32, 62), (58, 62, 92)
     share = np.linspace(0, 1, brush.canvas.shape[0] // 4)[:, None, None]
     cv2.rectangle(brush.canvas, (0, 0), brush.canvas.shape[1::-1], low, cv2.FILLED)
     brush.canvas[: len(share)] = np.array(top) * (1 - share) + np.array(low) * share
@@ -118,7 +126,7 @@ def _sky(brush: _Brush, light: Light) -> None:
 
 def _ground(brush: _Brush, lot: Lot, rng: np.random.Generator) -> None:
     wide, kerb = (-_WIDE, _WIDE), lot.kerb
-    brush.stripe(wide, (kerb, kerb + 40), (124, 152, 92))
+    brush.stripe(wide, (kerb, kerb + PAVEMENT + GREEN + _YARD), (124, 152, 92))
     for _ in range(26):
         x, y = rng.uniform(-30, 30), kerb + PAVEMENT + rng.uniform(0.4, GREEN)
         tuft = [(x + dx, y + dy) for dx, dy in ((-1.6, 0), (0, -0.25), (1.8, 0.05), (0.2, 0.3))]
@@ -180,7 +188,7 @@ def _crossing(brush: _Brush, lot: Lot) -> None:
 
 
 def _houses(brush: _Brush, lot: Lot, light: Light, rng: np.random.Generator) -> None:
-    y = lot.kerb + PAVEMENT + GREEN + 5
+    y = lot.kerb + PAVEMENT + GREEN + _YARD
     x = -_WIDE
     while x < _WIDE:
         width, height = rng.uniform(11, 20), rng.uniform(6, 16)

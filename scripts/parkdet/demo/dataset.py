@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from parkdet.demo.backdrop import paint_backdrop
-from parkdet.demo.painter import Seen
+from parkdet.demo.painter import Outline, Seen
 from parkdet.demo.picture import render
+from parkdet.demo.placing import Placed
 from parkdet.demo.scene import CLASSES, Scene, compose, deal
 from parkdet.errors import UserError
 from parkdet.files import read_json, write_json
@@ -158,7 +159,7 @@ def draw_recording(job: tuple[Recording, Path]) -> list[Picture]:
     scene = compose(rng, recording.cast, recording.frames, recording.size)
     backdrop = paint_backdrop(scene.lot, scene.camera, scene.light, rng)
     names = file_names(recording, scene)
-    known: dict = {}
+    known: dict[Placed, Outline] = {}
     pictures = []
     for number, name in enumerate(names):
         noise = recording.generator(number)

@@ -7,6 +7,7 @@ from parkdet.demo.solid import Colour, Model, Solid, box, shade
 
 BUS_PAINTS: tuple[Colour, ...] = ((32, 96, 190), (36, 146, 92), (28, 118, 176))
 CAB_PAINTS: tuple[Colour, ...] = ((44, 92, 168), (240, 240, 238), (44, 92, 168), (60, 130, 150))
+LOGOS: tuple[Colour, ...] = ((214, 84, 46), (214, 84, 46), (48, 106, 176), (70, 140, 80))
 CARGO_PAINTS: tuple[Colour, ...] = ((226, 228, 226), (196, 206, 214), (210, 204, 188))
 
 
@@ -107,7 +108,7 @@ def truck(rng: np.random.Generator, lit: bool = False) -> Model:
     solid.block((-2.7, 2.4), 0.5, (0.42, 0.62), (30, 30, 32))
     solid.wheels((1.8, -1.75), 0.4, half - 0.04)
     solid.part()
-    _cargo_box(solid, cargo)
+    _cargo_box(solid, cargo, pick(rng, LOGOS))
     solid.part()
     loop = [(2.74, 0.42, half), (2.78, 1.1, half), (2.42, 1.98, half * 0.93)]
     loop += [(1.3, 2.06, half * 0.93), (1.2, 0.45, half)]
@@ -125,14 +126,14 @@ def truck(rng: np.random.Generator, lit: bool = False) -> Model:
     return solid.build(5.75, 2.06)
 
 
-def _cargo_box(solid: Solid, colour: Colour) -> None:
+def _cargo_box(solid: Solid, colour: Colour, logo: Colour) -> None:
     half, front, rear, floor, roof = 1.02, 1.02, -2.85, 0.78, 2.74
     solid.block((rear, front), half, (floor, roof), colour, shade(colour, 1.06))
     solid.side(box(rear, front, floor, floor + 0.12), half + 0.005, (60, 62, 66))
     for step in range(1, 6):
         x = rear + (front - rear) * step / 6
         solid.side(box(x - 0.03, x + 0.03, floor + 0.12, roof), half + 0.005, shade(colour, 0.84))
-    solid.side([(-2.0, 1.2), (-0.6, 1.2), (-0.2, 2.2), (-1.6, 2.2)], half + 0.008, (214, 84, 46))
+    solid.side([(-2.0, 1.2), (-0.6, 1.2), (-0.2, 2.2), (-1.6, 2.2)], half + 0.008, logo)
     solid.end(rear - 0.01, box(-0.03, 0.03, floor, roof), (80, 82, 86))
     for hand in (1, -1):
         lamp = box(hand * 0.72, hand * 0.98, floor - 0.16, floor - 0.02)

@@ -41,7 +41,7 @@ class Light:
         strength = np.full(places.shape[:-1], 0.12, dtype=np.float32)
         for lamp in self.lamps.astype(np.float32):
             distance = ((places - lamp) ** 2).sum(axis=-1)
-            strength += 0.95 / (1 + distance / 22) ** 1.6
+            strength += 1.15 / (1 + distance / 24) ** 1.6
         return strength
 
     def on_faces(self, normals: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -64,9 +64,9 @@ def daylight(rng: np.random.Generator, weather: Weather) -> Light:
     flat = np.cos(elevation)
     sun = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
     sky, beam, shadow, noise = {
-        "맑음": ((0.58, 0.63, 0.74), (0.82, 0.74, 0.58), 0.9, 1.3),
-        "흐림": ((0.84, 0.87, 0.90), (0.26, 0.25, 0.24), 0.75, 1.6),
-        "비": ((0.72, 0.77, 0.83), (0.18, 0.18, 0.19), 0.7, 1.9),
+        "맑음": ((0.56, 0.61, 0.72), (0.76, 0.68, 0.53), 0.9, 1.0),
+        "흐림": ((0.84, 0.87, 0.90), (0.26, 0.25, 0.24), 0.75, 1.2),
+        "비": ((0.72, 0.77, 0.83), (0.18, 0.18, 0.19), 0.7, 1.4),
     }[weather]
     return Light(
         weather, False, sun, np.float32(sky), np.float32(beam), shadow, np.empty((0, 2)), noise
@@ -79,4 +79,4 @@ def lamplight(rng: np.random.Generator, weather: Weather, lamps: np.ndarray) -> 
     warmth = rng.uniform(0.0, 1.0)
     beam = np.float32([0.86, 0.74 - 0.06 * warmth, 0.56 - 0.14 * warmth])
     sky = np.float32([0.27, 0.31, 0.42])
-    return Light(weather, True, sun / np.linalg.norm(sun), sky, beam, 0.6, lamps, 2.2)
+    return Light(weather, True, sun / np.linalg.norm(sun), sky, beam, 0.6, lamps, 1.8)

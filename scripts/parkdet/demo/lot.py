@@ -106,7 +106,7 @@ def plan_lot(rng: np.random.Generator, coaches: bool) -> Lot:
         special[row, number] = _SPECIAL[rng.integers(len(_SPECIAL))]
     first = rng.uniform(-9, -3)
     posts = [(first + 11 * k, kerb + 0.7) for k in range(-1, 3)]
-    posts += [(rng.uniform(-5, 5), rng.uniform(8, 11))]
+    posts += [(rng.uniform(-6, 6), rng.uniform(9, 13))]
     line = (242, 242, 236) if rng.random() < 0.75 else (246, 206, 84)
     tarmac = _TARMACS[rng.integers(len(_TARMACS))]
     return Lot(rows, lanes, walks, kerb, tarmac, line, special, np.array(posts))

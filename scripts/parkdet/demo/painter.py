@@ -6,6 +6,7 @@ cover farther ones and edges come out smooth. Ids in a second canvas tell which 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -58,20 +59,22 @@ class Layer:
     Attributes:
         colour: (height, width, 3) float32, multiplied by cover.
         cover: (height, width, 1) float32, 0 to 1.
-        objects: the objects that were painted.
-        seen: their labels and boxes, in the same order.
     """
 
     colour: np.ndarray
     cover: np.ndarray
-    objects: list[Placed]
-    seen: list[Seen]
 
 
-def paint_objects(
-    objects: Sequence[Placed], camera: Camera, light: Light, known: dict[Placed, Outline]
-) -> Layer:
-    """Paints objects as seen by ``camera``; one that is hardly visible is left out.
+class Shown(NamedTuple):
+    """An object that is to be painted."""
+
+    item: Placed
+    shape: Outline
+    seen: Seen
+
+
+def arrange(objects: Sequence[Placed], camera: Camera, known: dict[Placed, Outline]) -> list[Shown]:
+    """What ``camera`` sees, from far to near; an object that is hardly visible is left out.
 
     ``known`` remembers the outlines of objects from frame to frame of one camera.
     """
@@ -80,21 +83,26 @@ def paint_objects(
     for item in ordered:
         if item not in known:
             known[item] = outline(item, fine)
-    outlines = [known[item] for item in ordered]
-    boxes = visible_boxes(outlines, fine.width, fine.height, LEAST_SIDE * camera.width / 640)
+    shapes = [known[item] for item in ordered]
+    boxes = visible_boxes(shapes, fine.width, fine.height, LEAST_SIDE * camera.width / 640)
+    return [
+        Shown(item, shape, Seen(item.label, box))
+        for item, shape, box in zip(ordered, shapes, boxes, strict=True)
+        if box is not None
+    ]
+
+
+def paint_objects(shown: Sequence[Shown], camera: Camera, light: Light) -> Layer:
+    """Paints objects, given from far to near."""
+    fine = camera.scaled(FINE)
     colour = np.zeros((fine.height, fine.width, 3), dtype=np.uint8)
     cover = np.zeros((fine.height, fine.width), dtype=np.uint8)
-    kept, seen = [], []
-    for item, shape, found in zip(ordered, outlines, boxes, strict=True):
-        if found is None:
-            continue
+    for item, shape, _ in shown:
         _paint(colour, cover, shape, _lit_colours(item, light))
-        kept.append(item)
-        seen.append(Seen(item.label, found))
     size = (camera.width, camera.height)
     small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     share = cv2.resize(cover, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return Layer(small, share[..., None], kept, seen)
+    return Layer(small, share[..., None])
 
 
 def outline(item: Placed, camera: Camera) -> Outline:

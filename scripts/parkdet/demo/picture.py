@@ -9,7 +9,7 @@ import numpy as np
 from parkdet.demo.backdrop import Backdrop
 from parkdet.demo.camera import Camera
 from parkdet.demo.light import Light
-from parkdet.demo.painter import Outline, Seen, paint_objects
+from parkdet.demo.painter import Outline, Seen, arrange, paint_objects
 from parkdet.demo.placing import Placed, rotate
 
 _SHIFT = 4
@@ -32,18 +32,20 @@ def render(
     Returns:
         The picture (height, width, 3), uint8, red first; and what can be seen in it.
     """
-    layer = paint_objects(objects, camera, light, {} if known is None else known)
-    picture = _lit_backdrop(layer.objects, backdrop, camera, light)
+    shown = arrange(objects, camera, {} if known is None else known)
+    visible = [item for item, _, _ in shown]
+    layer = paint_objects(shown, camera, light)
+    picture = _lit_backdrop(visible, backdrop, camera, light)
     picture *= 1 - layer.cover
     picture += layer.colour
     if light.night:
-        picture += _halos(layer.objects, backdrop, camera)
+        picture += _halos(visible, backdrop, camera)
     if light.weather == "비":
         picture += _rain(picture.shape[:2], rng)[..., None]
     picture *= _vignette(camera.width, camera.height)
     noise = rng.standard_normal((*picture.shape[:2], 1), dtype=np.float32)
     picture += noise * np.float32(light.noise)
-    return np.clip(picture, 0, 255, out=picture).astype(np.uint8), layer.seen
+    return np.clip(picture, 0, 255, out=picture).astype(np.uint8), [seen for _, _, seen in shown]
 
 
 def _lit_backdrop(
