@@ -40,7 +40,10 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-det", type=_whole, default=50, metavar="N", help="most an image")
     group.add_argument("--tta", action="store_true", help="three scales, one of them mirrored")
     group.add_argument(
-        "--fuse", choices=("nms",), default="nms", help="how several detectors are combined"
+        "--fuse",
+        choices=("nms", "wbf"),
+        default="nms",
+        help="how several detectors are combined: the best box or the weighted mean of boxes",
     )
 
 
@@ -100,7 +103,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     detectors = [load_detector(path, images.categories, device) for path in arguments.weights]
     sources = shard(images.sources, *arguments.shard)
-    found = detect(detectors, sources, settings, device)
+    found = detect(detectors, sources, settings, device, arguments.fuse)
     count = write_detections(arguments.out, records(found))
     log.info("%d detections on %d images in %s", count, len(sources), arguments.out)
     inputs = [*arguments.weights, *([] if arguments.images.is_dir() else [arguments.images])]

@@ -22,6 +22,8 @@ class Archive:
         self.path = path
         try:
             self.size = path.stat().st_size
+            if not path.is_file():  # opening a pipe would wait for ever
+                raise OSError(None, "it is not a file")
             self._zip = zipfile.ZipFile(path)
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error

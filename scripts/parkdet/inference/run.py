@@ -15,7 +15,7 @@ from parkdet.detector.checkpoints import (
     prepare_for_inference,
 )
 from parkdet.inference.categories import category_ids
-from parkdet.inference.fuse import fuse_by_nms
+from parkdet.inference.fuse import FUSIONS
 from parkdet.inference.predict import ImageDetections, PredictSettings, predict
 from parkdet.inference.sources import Category, ImageSource
 from parkdet.submission.records import Detection, detection
@@ -48,8 +48,12 @@ def detect(
     sources: Sequence[ImageSource],
     settings: PredictSettings,
     device: torch.device,
+    fusion: str = "nms",
 ) -> Iterator[ImageDetections]:
     """Detections of each image in order, fused over the detectors; ``classes`` are category ids.
+
+    Args:
+        fusion: how several detectors are combined: nms or wbf (weighted boxes fusion).
 
     Raises:
         UserError: an image cannot be read.
@@ -61,7 +65,7 @@ def detect(
     ]
     for parts in zip(*streams, strict=True):
         if several:
-            yield fuse_by_nms(parts, settings.iou, settings.max_detections)
+            yield FUSIONS[fusion](parts, settings.iou, settings.max_detections)
         else:
             yield parts[0]
 

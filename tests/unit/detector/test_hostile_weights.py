@@ -228,8 +228,10 @@ def test_truncated_checkpoint_is_a_clear_error(tmp_path):
 def test_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match=r"Cannot read .*nothing\.pt"):
         load_checkpoint(tmp_path / "nothing.pt")
-    with pytest.raises(UserError, match="Cannot read"):
-        load_checkpoint(tmp_path)
+    os.mkfifo(tmp_path / "pipe.pt")
+    for path in (tmp_path, tmp_path / "pipe.pt"):
+        with pytest.raises(UserError, match="it is not a file"):
+            load_checkpoint(path)
 
 
 def test_architecture_of_a_foreign_file_cannot_run_code(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from parkdet.inference.fuse import fuse_by_nms
+from parkdet.inference.fuse import FUSIONS, fuse_by_nms, fuse_by_wbf
 from parkdet.inference.predict import ImageDetections
 
 
@@ -26,6 +26,45 @@ def test_only_the_best_stay():
     assert fuse_by_nms([one, _found()], 0.5, 1).scores == pytest.approx([0.6])
 
 
-def test_nothing_found_by_any():
-    fused = fuse_by_nms([_found(), _found()], 0.5, 10)
-    assert (fused.boxes.shape, fused.scores.shape) == ((0, 4), (0,))
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_nothing_found_by_any(fusion):
+    fused = FUSIONS[fusion]([_found(), _found()], 0.5, 10)
+    assert (fused.id, fused.boxes.shape, fused.scores.shape) == (3, (0, 4), (0,))
+
+
+def test_boxes_that_meet_become_their_weighted_mean():
+    fused = fuse_by_wbf([_found((0, 0, 10, 10, 0.8, 1)), _found((2, 0, 10, 10, 0.4, 1))], 0.5, 9)
+    assert fused.boxes == pytest.approx(numpy.array([[(0.8 * 0 + 0.4 * 2) / 1.2, 0, 10, 10]]))
+    assert fused.scores == pytest.approx([0.6])
+
+
+def test_a_box_that_one_of_three_detectors_found_counts_a_third():
+    fused = fuse_by_wbf([_found((0, 0, 10, 10, 0.9, 1)), _found(), _found()], 0.5, 9)
+    assert fused.scores == pytest.approx([0.3])
+
+
+def test_more_boxes_than_detectors_do_not_raise_the_score():
+    part = _found((0, 0, 10, 10, 0.9, 1), (0, 0, 10, 9, 0.5, 1), (0, 0, 9, 10, 0.4, 1))
+    assert fuse_by_wbf([part], 0.5, 9).scores == pytest.approx([0.6])
+
+
+def test_classes_fuse_apart_and_fall_in_score():
+    one = _found((0, 0, 10, 10, 0.5, 2), (0, 0, 10, 10, 0.9, 7))
+    fused = fuse_by_wbf([one, one], 0.5, 9)
+    assert fused.classes.tolist() == [7, 2]
+    assert fused.scores == pytest.approx([0.9, 0.5])
+    assert fuse_by_wbf([one, one], 0.5, 1).classes.tolist() == [7]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fusing_a_detector_with_itself_changes_nothing(seed):
+    generator = numpy.random.default_rng(seed)
+    corners = numpy.arange(8)[:, None] * 100 + generator.uniform(0, 20, (8, 2))
+    rows = [
+        (*corner, *(corner + 30), score, 1)
+        for corner, score in zip(corners, sorted(generator.uniform(0.1, 1, 8))[::-1], strict=True)
+    ]
+    part = _found(*rows)
+    fused = fuse_by_wbf([part, part], 0.5, 99)
+    assert fused.boxes == pytest.approx(part.boxes, rel=1e-5)
+    assert fused.scores == pytest.approx(part.scores)

@@ -12,7 +12,7 @@ from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
 from parkdet.submission.records import read_detections
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "infer.py"
-OPTIONS = ("--imgsz", "64", "--conf", "0", "--max-det", "5", "--batch-size", "2")
+OPTIONS = ("--imgsz", "64", "--conf", "0", "--max-det", "5", "--batch-size", "2", "--threads", "1")
 
 
 @pytest.fixture(scope="module")
