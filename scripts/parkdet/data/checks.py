@@ -196,10 +196,10 @@ def _four_numbers(bbox: Any) -> tuple[float, float, float, float] | None:
     if any(type(value) not in (int, float) for value in bbox):
         return None
     try:
-        x, y, width, height = map(float, bbox)
+        x, y, width, height = numbers = tuple(map(float, bbox))
     except OverflowError:
         return None
-    return (x, y, width, height) if math.isfinite(x + y + width + height) else None
+    return (x, y, width, height) if all(map(math.isfinite, numbers)) else None
 
 
 def _list_clipping(raw: RawAnnotation, image: Image, box: Box, issues: Issues) -> None:

@@ -85,7 +85,9 @@ def collect(
         train,
         _boxes(raw, train, set(listed), categories, issues),
         categories,
-        _test_photos(test, test_paths, facts[len(entries) :], issues) if test else None,
+        _test_photos(test, test_paths, facts[len(entries) :], issues)
+        if sources.test_json
+        else None,
     )
 
 

@@ -18,7 +18,7 @@ from parkdet.files import write_json
 
 log = logging.getLogger("parkdet")
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 ORIENTATION = 0x0112  # EXIF tag
 CACHE_VERSION = 1
 
@@ -89,6 +89,7 @@ def examine_images(
     known = _read_cache(cache_path) if cache_path else {}
     fresh: dict[str, _CacheEntry] = {}
     facts = []
+    PIL.Image.init()  # once, instead of in every thread at the same time
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata; what matters comes as an exception
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)

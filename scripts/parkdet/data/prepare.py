@@ -132,7 +132,7 @@ def _datasets(collected: Collected, val: set[int]) -> dict[str, Dataset]:
                 f"No image is left for {name}: every one of the split's is unusable or has no box. "
                 "Choose another --val-images or --seed (data.val_images, data.seed)."
             )
-    if collected.test:
+    if collected.test is not None:
         splits["test"] = Dataset(list(collected.test.images.values()), [], collected.categories)
     return splits
 
@@ -228,8 +228,8 @@ def _report(summary: dict[str, Any], sources: Sources, out: Path, seconds: float
     )
     if sources.test_json is None:
         log.info("There is no Test_Images_Information.json, so no test set is prepared.")
-    elif "test" not in images:
-        log.warning("%s lists no images: no test set is prepared.", sources.test_json)
+    elif not images["test"]:
+        log.warning("Warning: %s lists no images: the test set is empty.", sources.test_json)
     for warning in summary["warnings"]:
         log.warning("Warning: %s", warning)
     if summary["issues"]:
