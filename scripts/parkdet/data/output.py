@@ -76,12 +76,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _files_in(folder: Path) -> list[str]:
     """Relative paths of all files and links below ``folder``, sorted; links are not followed."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        prefix = f"{os.path.relpath(place, folder)}/".removeprefix("./")
-        found += [f"{prefix}{name}" for name in (*files, *links)]
-    return sorted(found)
+
+    def walk(prefix: str) -> Iterator[str]:
+        with os.scandir(f"{folder}/{prefix}") as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from walk(f"{prefix}{entry.name}/")
+                else:
+                    yield f"{prefix}{entry.name}"
+
+    return sorted(walk(""))
 
 
 def _earlier(folder: Path) -> set[str]:
