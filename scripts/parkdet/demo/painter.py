@@ -18,7 +18,7 @@ from parkdet.demo.solid import Model
 
 FINE = 3  # canvas pixels along each side of an image pixel
 LEAST_VISIBLE = 0.35  # share of an object's outline; with less, the object is left out
-LEAST_SIDE = 9.0  # pixels at 640 wide; a smaller box is left out
+LEAST_SIDE = 12.0  # pixels at 640 wide; a smaller box is left out
 _SHIFT = 3  # fractional bits of OpenCV's drawing coordinates
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)
 
