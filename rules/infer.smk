@@ -35,7 +35,7 @@ rule infer_val:
     input:
         weights=inference_weights(),
         images=f"{R}/dataset/val.json",
-        folder=f"{ROOT}/train/images",
+        folder=f"{R}/dataset/images",
     output:
         predictions=f"{R}/predictions/val_preds.json",
         provenance=sidecar(f"{R}/predictions/val_preds.json"),
@@ -57,5 +57,5 @@ rule infer_val:
         "Detecting on the val images at {CONFIG.infer.imgsz} px"
     shell:
         f"exec python {SCRIPTS}/infer.py --weights {{input.weights:q}} --images {{input.images}} "
-        "--image-dir {input.folder:q} --out {output.predictions} {params.options:q} "
+        "--image-dir {input.folder}/val --out {output.predictions} {params.options:q} "
         f"--device {CONFIG.infer.device} --threads {{threads}} --log {{log}}"

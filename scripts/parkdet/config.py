@@ -44,7 +44,7 @@ class Data(Section):
     )
     seed: int = Field(100, ge=0, description="Seed of the split.")
     backgrounds: Literal["keep", "drop"] = Field(
-        "keep", description="What becomes of training images without a box; 2022 lost them."
+        "keep", description="What becomes of images without a box; 2022 lost them."
     )
     names: list[str] | None = Field(
         None, description="Class names in the order of the category ids, if the JSON has none."

@@ -14,6 +14,8 @@ import pytest
 
 from project import Project, copy_project
 
+from parkdet.files import sha256_file
+
 AFTER_CUT = {"conf_cut", "validate_submission", "summary"}
 AFTER_TUNE = {"infer", "infer_val", "evaluate"} | AFTER_CUT
 MEGABYTE = 1_000_000
@@ -86,7 +88,8 @@ def test_every_weights_and_json_output_has_a_sidecar(project):
     assert len(outputs) >= 10
     for path in outputs:
         record = json.loads(path.with_name(f"{path.name}.provenance.json").read_text())
-        assert record["inputs"] and record["versions"]["torch"], path
+        assert record["sha256"] == sha256_file(path), path
+        assert record["versions"]["torch"]
 
 
 def test_a_cut_parameter_cuts_again_and_infers_not(project, root):
