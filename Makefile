@@ -2,12 +2,13 @@
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
 # make test    every test          make lint   formatting, linting
 # make lock    the lock anew       make docs   the generated pages
+# make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint lock docs clean clean-state
+.PHONY: setup demo demo-weights test lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -20,6 +21,12 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/snakemake --cores all
+
+demo-weights: setup
+	$(BIN)/python scripts/demo_data.py --out data/demo-start --seed 1001 --train-images 1200 --test-images 60
+	$(BIN)/snakemake --cores all --configfile assets/demo_start.yaml
+	$(BIN)/python scripts/pretrained.py --source results/demo-start/weights/tune_last.pt --drop-head \
+		--out assets/demo_start.pt
 
 test: setup
 	$(BIN)/python -m pytest
@@ -39,7 +46,7 @@ docs: setup
 	$(BIN)/python scripts/document_config.py --schema schemas/config.schema.json --page docs/configuration.md
 
 clean:
-	rm -rf data/demo results/demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf data/demo data/demo-start results/demo results/demo-start .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 clean-state:

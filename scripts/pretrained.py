@@ -22,6 +22,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random weights")
     parser.add_argument("--sha256", metavar="HEX", help="checksum that the file must have")
+    parser.add_argument(
+        "--drop-head",
+        action="store_true",
+        help="leave out the detection head, which a training adds",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="PT")
     return parser
 
@@ -30,7 +35,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Reads or builds the weights and writes them in parkdet's format."""
     started = time.time()
     from parkdet.detector.checkpoints import save_checkpoint
-    from parkdet.detector.starting_weights import build_weights, read_weights
+    from parkdet.detector.starting_weights import build_weights, read_weights, without_head
     from parkdet.provenance import write_provenance
 
     if arguments.source == "none":
@@ -39,6 +44,8 @@ def main(arguments: argparse.Namespace) -> None:
     else:
         inputs, settings = [Path(arguments.source)], {"sha256": arguments.sha256}
         checkpoint = read_weights(arguments.source, arguments.sha256)
+    if arguments.drop_head:
+        checkpoint = without_head(checkpoint)
     save_checkpoint(arguments.out, checkpoint)
     write_provenance(arguments.out, inputs, settings, started)
 

@@ -1,6 +1,7 @@
 """The weights that a training starts from."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from parkdet.detector.build import architecture_names, build_model, read_architecture
@@ -52,3 +53,10 @@ def read_weights(source: str, sha256: str | None) -> Checkpoint:
     checkpoint = load_checkpoint(path)
     log.info("starting weights: %s, %d classes", path, len(checkpoint.names))
     return checkpoint
+
+
+def without_head(checkpoint: Checkpoint) -> Checkpoint:
+    """The same weights without those of the detection head."""
+    head = checkpoint.head_prefix
+    state = {name: value for name, value in checkpoint.state.items() if not name.startswith(head)}
+    return replace(checkpoint, state=state)

@@ -68,3 +68,13 @@ def test_other_checksum_is_refused(command, foreign, tmp_path, capsys):
     assert command("--source", foreign, "--sha256", "0" * 64, "--out", out) == 2
     assert "fetch the file again" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_head_can_be_left_out(command, foreign, tmp_path):
+    whole, headless = tmp_path / "whole.pt", tmp_path / "headless.pt"
+    command("--source", foreign, "--out", whole)
+    assert command("--source", foreign, "--drop-head", "--out", headless) == 0
+    assert load_checkpoint(whole).has_head
+    checkpoint = load_checkpoint(headless)
+    assert not checkpoint.has_head
+    assert checkpoint.state.keys() < load_checkpoint(whole).state.keys()
