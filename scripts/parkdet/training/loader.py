@@ -38,3 +38,10 @@ def build_loader(
 def _start_worker(worker: int) -> None:
     cv2.setNumThreads(1)
     ignore_in_worker(worker)
+
+
+def close_loader(loader: DataLoader) -> None:
+    """Ends the loading processes, which ignore the signals that would otherwise end them."""
+    iterator = loader._iterator  # None until the first epoch, and without processes
+    if iterator is not None:
+        iterator._shutdown_workers()

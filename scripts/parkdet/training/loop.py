@@ -14,7 +14,7 @@ from parkdet.errors import StoppedEarly, UserError
 from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
 from parkdet.training.fitness import fitness
-from parkdet.training.loader import build_loader
+from parkdet.training.loader import build_loader, close_loader
 from parkdet.training.schedule import Schedule
 from parkdet.training.settings import STAGES
 from parkdet.training.setup import Job
@@ -26,7 +26,7 @@ log = logging.getLogger("parkdet")
 
 
 class Trainer:
-    """Runs epochs; all that changes is in ``state``."""
+    """Runs epochs; all that changes is in ``state``. To be closed, for its loading processes."""
 
     def __init__(self, job: Job, state: TrainingState, stop: StopRequest) -> None:
         settings = job.settings
@@ -67,6 +67,10 @@ class Trainer:
                 job.val, settings.imgsz, val_batch, job.precision, job.device
             )
         self._unchecked: tuple[torch.Tensor, list[int]] | None = None
+
+    def close(self) -> None:
+        """Ends the loading processes."""
+        close_loader(self._loader)
 
     def run_epoch(self) -> dict[str, Any]:
         """Trains one epoch and validates if it is due.

@@ -3,7 +3,6 @@
 import csv
 import logging
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from parkdet.files import atomic_write
@@ -67,15 +66,8 @@ class Board:
 
             self._writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
 
-    def __enter__(self) -> "Board":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Writes out what is left."""
         if self._writer is not None:
             self._writer.close()
 

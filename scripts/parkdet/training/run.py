@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +102,11 @@ def _run_epochs(job: Job, state: TrainingState, store: StateStore, stop: StopReq
     settings = job.settings
     if state.finished(settings.epochs):
         return
-    trainer = Trainer(job, state, stop)
     context = {"environment": environment(job.device), "code": _code()}
-    with Board(settings.tensorboard, state.epoch) as board:
+    with (
+        closing(Trainer(job, state, stop)) as trainer,
+        closing(Board(settings.tensorboard, state.epoch)) as board,
+    ):
         while not state.finished(settings.epochs):
             try:
                 row = trainer.run_epoch()

@@ -1,3 +1,5 @@
+from contextlib import closing
+
 from parkdet.training.metrics_log import COLUMNS, Board, describe, duration, write_csv
 
 ROW = {
@@ -33,11 +35,11 @@ def test_durations_are_rounded_for_people():
 
 
 def test_board_writes_an_event_file(tmp_path):
-    with Board(tmp_path, 0) as board:
+    with closing(Board(tmp_path, 0)) as board:
         board.add(SCORED)
     assert next(tmp_path.iterdir()).name.startswith("events.out")
 
 
 def test_no_board_without_a_folder():
-    with Board(None, 0) as board:
+    with closing(Board(None, 0)) as board:
         board.add(ROW)
