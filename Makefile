@@ -1,6 +1,8 @@
 # make setup   the environment in .venv, from the pinned lock
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
-# make test    every test          make lint   formatting, linting
+# make test    the tests           make lint   formatting, linting
+# make test-slow  the demo in full, with what it must reach
+# make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
@@ -8,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights test lint lock docs clean clean-state
+.PHONY: setup demo demo-weights test test-slow bench-accuracy lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -29,7 +31,13 @@ demo-weights: setup
 		--out assets/demo_start.pt
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+bench-accuracy: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/accuracy.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 SOURCE = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "presets", "profiles", "envs")
+PARTS = ("Snakefile", "config.yaml", "assets", "rules", "scripts", "presets", "profiles", "envs")
 
 
 @dataclass
@@ -20,12 +20,14 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, timeout: float = 280, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Runs Snakemake with ``--cores 2`` and gives its result with both streams as text."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         variables = {**os.environ, "OMP_NUM_THREADS": "2", **environment}
         return subprocess.run(
-            command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=280
+            command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=timeout
         )
 
     def planned(self, *arguments: str, **environment: str) -> set[str]:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from project import Project, copy_project
-
 from parkdet.files import sha256_file
+from project import Project, copy_project
 
 AFTER_CUT = {"conf_cut", "validate_submission", "summary"}
 AFTER_TUNE = {"infer", "infer_val", "evaluate"} | AFTER_CUT
@@ -47,7 +46,7 @@ def tiny_settings(root: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("photos") / "lot"
+    root = tmp_path_factory.mktemp("photos") / "주차장 lot's $(touch x)"
     draw_scenes(root)
     return root
 
@@ -159,7 +158,7 @@ def test_preparing_again_with_equal_output_costs_no_training(project):
     result = project.snakemake("--configfile", "tiny.yaml", "--forcerun", "prepare_dataset")
     assert result.returncode == 0, result.stdout + result.stderr
     assert weights.read_bytes() == before
-    assert "finished" in (project.folder / "results/tiny/logs/finetune.log").read_text()
+    assert "already trained" in (project.folder / "results/tiny/logs/finetune.log").read_text()
 
 
 def test_a_failed_rule_leaves_no_output_behind(project, root):
