@@ -22,7 +22,7 @@ include: "rules/evaluate.smk"
 rule all:
     default_target: True
     input:
-        final_files(),
+        PLAN.final_files,
 
 
 onstart:
@@ -34,4 +34,4 @@ onsuccess:
 
 
 onerror:
-    explain_failure(log)
+    explain_failure()

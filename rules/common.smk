@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, the paths of a run, options and resources."""
+"""What the rules share: the checked config, the plan of the run, and what is said to people."""
 
 import os
 import sys
@@ -8,10 +8,8 @@ from shlex import quote
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from snakemake.exceptions import WorkflowError
-
 from parkdet.code_hash import code_hash
-from parkdet.config import Config, validate
+from parkdet.config import validate
 from parkdet.errors import UserError
 from parkdet.options import (
     cut_options,
@@ -21,17 +19,22 @@ from parkdet.options import (
     pretrained_options,
     training_options,
 )
+from parkdet.plan import Plan
 
 # `python` in the rules is the one that runs Snakemake, also where no environment was activated.
 # A conda environment or container (--sdm) puts its own in front of it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}")
 
 
-def stop(message: str) -> None:
-    """Ends Snakemake with a message for people, without the place in the code."""
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
-    sys.exit(1)
+def plan_or_stop() -> Plan:
+    """The plan of the config, or the end of Snakemake with one line a mistake."""
+    try:
+        plan = Plan(validate(config))
+        plan.check()
+        return plan
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 def shell_word(text: str) -> str:
@@ -39,92 +42,9 @@ def shell_word(text: str) -> str:
     return quote(text).replace("{", "{{").replace("}", "}}")
 
 
-def checked_config() -> Config:
-    """The config as typed sections, or the end of the run with one line a mistake."""
-    try:
-        return validate(config)
-    except UserError as error:
-        stop(str(error))
-
-
-def data_root() -> str:
-    """`data.root` with variables expanded; ends the run where the data is not there."""
-    root = os.path.expandvars(CONFIG.data.root).rstrip("/")
-    if root == DEMO_ROOT or Path(root, "train/label/Train.json").is_file():
-        return root
-    stop(
-        f"data.root: no training data at {root}: expected {root}/train/label/Train.json, "
-        f"{root}/train/images/ and, for a submission, {root}/Test_Images_Information.json, "
-        f"{root}/test/images/. Set data.root in the config to the folder that holds them."
-    )
-
-
-def has_test_set() -> bool:
-    """Whether there are test images to predict; the demo always has them."""
-    return ROOT == DEMO_ROOT or Path(ROOT, "Test_Images_Information.json").is_file()
-
-
-DEMO_ROOT = "data/demo"
-CONFIG = checked_config()
-ROOT = data_root()
-R = f"results/{CONFIG.run}"
-SCRIPTS = shell_word(f"{workflow.basedir}/scripts")
-STARTED = time.time()
-SCORED = CONFIG.evaluate.test_truth is not None and has_test_set()
-PARTS = ["train", "val", "test"] if has_test_set() else ["train", "val"]
-
-
-wildcard_constraints:
-    weights="tune_best|start",
-
-
-def sample_submission() -> list[str]:
-    """The organisers' sample of a submission, if the data has one."""
-    path = f"{ROOT}/sample_submission.json"
-    return [path] if ROOT == DEMO_ROOT or Path(path).is_file() else []
-
-
-def final_files() -> list[str]:
-    """What `all` makes: with a test set a validated submission, without one the metrics."""
-    submission = [f"{R}/submission/best_preds_cut.json", f"{R}/submission/validation.json"]
-    return [*(submission if has_test_set() else []), f"{R}/metrics/val.json", f"{R}/summary.json"]
-
-
-def inference_weights() -> list[str]:
-    """The weights to predict with: given ones, or the end of this run's two trainings."""
-    given = [os.path.expandvars(path) for path in CONFIG.infer.weights]
-    missing = [path for path in given if not Path(path).is_file()]
-    if missing:
-        stop(f"infer.weights: no such file: {', '.join(missing)}.")
-    return given or [f"{R}/weights/tune_best.pt"]
-
-
-def pretrained_source(_wildcards) -> list[str]:
-    """The file that the starting weights come from, if they are given as a path."""
-    source = os.path.expandvars(CONFIG.training.pretrained or "")
-    if source.endswith(".pt") and not Path(source).is_file():
-        stop(f"training.pretrained: no such file: {source}.")
-    return [source] if source.endswith(".pt") else []
-
-
-def summary_files() -> dict[str, str]:
-    """What the closing summary is made of."""
-    files = {"val_metrics": f"{R}/metrics/val.json"}
-    if has_test_set():
-        files["submission"] = f"{R}/submission/best_preds_cut.json"
-        files["cut"] = f"{R}/submission/cut.json"
-        files["validation"] = f"{R}/submission/validation.json"
-    if SCORED:
-        files["test_metrics"] = f"{R}/metrics/test.json"
-    if SCORED and CONFIG.evaluate.start_weights:
-        files["start_metrics"] = f"{R}/metrics/start.json"
-    return files
-
-
 def summary_options() -> list[str]:
-    """The same as options of summary.py: `test_metrics` becomes `--test-metrics`."""
-    named = ((f"--{name.replace('_', '-')}", path) for name, path in summary_files().items())
-    return [word for pair in named for word in pair]
+    """The files that the summary is made of, as options of its command."""
+    return [word for name, path in PLAN.summary_files.items() for word in (f"--{name}", path)]
 
 
 def code_of(script: str) -> str:
@@ -164,7 +84,7 @@ def announce_start() -> None:
     """One line on what this run is; hands the wish to train anew to the jobs."""
     export_retrain()
     print(f"parkdet: run {CONFIG.run!r}, data {ROOT}, results in {R}/", file=sys.stderr)
-    if not has_test_set():
+    if not PLAN.has_test_set:
         print(f"parkdet: {ROOT} has no test set: ends at the evaluation", file=sys.stderr)
 
 
@@ -175,11 +95,17 @@ def print_summary() -> None:
         print(summary.read_text(encoding="utf-8"))
 
 
-def explain_failure(log: str) -> None:
+def explain_failure() -> None:
     """Where to look and what to type after a failure."""
     print(
         f"parkdet: a step failed. Its messages are above and in {R}/logs/; what was finished is "
         "kept. Run the same command again to go on. After a crash of Snakemake itself: "
-        "`snakemake --unlock`, then the command with --rerun-incomplete.",
+        "`snakemake --unlock`, then the same command.",
         file=sys.stderr,
     )
+
+
+STARTED = time.time()
+PLAN = plan_or_stop()
+CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
+SCRIPTS = shell_word(f"{workflow.basedir}/scripts")

@@ -26,12 +26,12 @@ rule evaluate:
         "--out {output.metrics} --log {log}"
 
 
-if SCORED:
+if PLAN.test_truth:
 
     use rule evaluate as evaluate_test with:
         input:
             predictions=f"{R}/predictions/best_preds.json",
-            truth=os.path.expandvars(CONFIG.evaluate.test_truth),
+            truth=PLAN.test_truth,
         output:
             metrics=f"{R}/metrics/test.json",
             provenance=sidecar(f"{R}/metrics/test.json"),
@@ -43,7 +43,7 @@ if SCORED:
             "Scoring the detections on the test truth"
 
 
-if SCORED and CONFIG.evaluate.start_weights:
+if PLAN.scores_start:
 
     use rule train_baseline as start_weights with:
         output:
@@ -78,7 +78,7 @@ if SCORED and CONFIG.evaluate.start_weights:
     use rule evaluate_test as evaluate_start with:
         input:
             predictions=f"{R}/predictions/start_preds.json",
-            truth=os.path.expandvars(CONFIG.evaluate.test_truth),
+            truth=PLAN.test_truth,
         output:
             metrics=f"{R}/metrics/start.json",
             provenance=sidecar(f"{R}/metrics/start.json"),
@@ -92,7 +92,7 @@ if SCORED and CONFIG.evaluate.start_weights:
 
 rule summary:
     input:
-        **summary_files(),
+        PLAN.summary_files.values(),
     output:
         json=f"{R}/summary.json",
         text=f"{R}/summary.txt",

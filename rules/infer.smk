@@ -3,7 +3,7 @@
 
 rule infer:
     input:
-        weights=inference_weights(),
+        weights=PLAN.inference_weights,
         images=f"{R}/dataset/test.json",
         folder=f"{ROOT}/test/images",
     output:
@@ -33,7 +33,7 @@ rule infer:
 
 rule infer_val:
     input:
-        weights=inference_weights(),
+        weights=PLAN.inference_weights,
         images=f"{R}/dataset/val.json",
         folder=f"{R}/dataset/images",
     output:

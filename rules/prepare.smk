@@ -1,10 +1,6 @@
 """From raw photographs and annotations to a set that YOLO and COCO tools can read."""
 
-TEST_JSON = [f"{ROOT}/Test_Images_Information.json"] if has_test_set() else []
-TEST_IMAGES = [f"{ROOT}/test/images"] if has_test_set() else []
-
-
-if ROOT == DEMO_ROOT:
+if PLAN.is_demo:
 
     rule demo_data:
         output:
@@ -37,20 +33,20 @@ rule prepare_dataset:
     input:
         train=f"{ROOT}/train/label/Train.json",
         train_images=f"{ROOT}/train/images",
-        test=TEST_JSON,
-        test_images=TEST_IMAGES,
+        test=[f"{ROOT}/Test_Images_Information.json"] if PLAN.has_test_set else [],
+        test_images=[f"{ROOT}/test/images"] if PLAN.has_test_set else [],
         val=[CONFIG.data.val_json] if CONFIG.data.val_json else [],
     output:
         yaml=f"{R}/dataset/dataset.yaml",
         train=f"{R}/dataset/train.json",
         val=f"{R}/dataset/val.json",
-        test=[f"{R}/dataset/test.json"] if has_test_set() else [],
-        lists=[f"{R}/dataset/{part}.txt" for part in PARTS],
+        test=[f"{R}/dataset/test.json"] if PLAN.has_test_set else [],
+        lists=[f"{R}/dataset/{part}.txt" for part in PLAN.parts],
         images=directory(f"{R}/dataset/images"),
         labels=directory(f"{R}/dataset/labels"),
         issues=f"{R}/dataset/issues.csv",
         summary=f"{R}/dataset/summary.json",
-        provenance=[sidecar(f"{R}/dataset/{name}.json") for name in [*PARTS, "summary"]],
+        provenance=[sidecar(f"{R}/dataset/{name}.json") for name in [*PLAN.parts, "summary"]],
     log:
         f"{R}/logs/prepare_dataset.log",
     benchmark:

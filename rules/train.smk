@@ -3,7 +3,7 @@
 
 rule pretrained:
     input:
-        pretrained_source,
+        PLAN.pretrained_file,
     output:
         weights=f"{R}/weights/pretrained.pt",
         provenance=sidecar(f"{R}/weights/pretrained.pt"),
