@@ -1,6 +1,7 @@
 """Trains a detector on a prepared set; run again after an interruption, it goes on."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -162,6 +163,10 @@ def _limit(text: str) -> float | None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Runs the training."""
+    # Before torch is imported: threads that wait for each other sleep soon instead of spinning on
+    # cores that the loading processes (or another job) need; measured 2.7 times as fast there.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
     from parkdet.training.run import train
     from parkdet.training.settings import Settings, parse_hyperparameters
 
