@@ -9,6 +9,7 @@ from parkdet.data.issues import Issues
 from parkdet.data.splits import (
     LEAST_GROUPS,
     choose_given,
+    default_val_images,
     draw_groups,
     draw_random,
     group_key,
@@ -21,17 +22,25 @@ class SplitSettings(NamedTuple):
     """What decides the split: see the options of prepare_dataset.py."""
 
     split: str
-    val_images: int
+    val_images: int | None
     seed: int
     group_pattern: str | None
     val_json: Path | None
 
 
 class Holdout(NamedTuple):
-    """Ids held out for val, the way of splitting that was used, the recording of each image."""
+    """What the split comes to.
+
+    Attributes:
+        val: ids held out.
+        used: the way of splitting.
+        requested: number of images that val was to have; None for a given val set.
+        groups: recording of each image id.
+    """
 
     val: set[int]
     used: str
+    requested: int | None
     groups: dict[int, str]
     warnings: list[str]
 
@@ -67,13 +76,16 @@ def hold_out(
             f"{unnamed} image names do not show their recording: each counts as one of its own."
         )
     if used == "given":
-        return Holdout(_given(settings.val_json, names, issues), used, groups, warnings)
+        return Holdout(_given(settings.val_json, names, issues), used, None, groups, warnings)
+    wanted = settings.val_images
+    if wanted is None:
+        wanted = default_val_images(len(listed_ids if used == "random" else names))
     if used == "random":
-        val = draw_random(listed_ids, settings.val_images, settings.seed)
-        return Holdout(val & names.keys(), used, groups, warnings)
+        val = draw_random(listed_ids, wanted, settings.seed)
+        return Holdout(val & names.keys(), used, wanted, groups, warnings)
     classes = {number: {box.category_id for box in boxes[number]} for number in names}
-    val = draw_groups(groups, classes, settings.val_images, settings.seed)
-    return Holdout(val, used, groups, warnings)
+    val = draw_groups(groups, classes, wanted, settings.seed)
+    return Holdout(val, used, wanted, groups, warnings)
 
 
 def _choose(unnamed: int, groups: int) -> tuple[str, list[str]]:

@@ -31,7 +31,7 @@ class PrepareSettings(NamedTuple):
 
     data_root: Path
     out: Path
-    val_images: int = 3000
+    val_images: int | None = None
     split: str = "auto"
     val_json: Path | None = None
     group_pattern: str | None = None

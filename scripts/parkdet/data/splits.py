@@ -64,6 +64,11 @@ def draw_random(ids: Sequence[int], val_images: int, seed: int) -> set[int]:
     return set(Random(seed).sample(tuple(ids), val_images))
 
 
+def default_val_images(images: int) -> int:
+    """Images of val if the user does not say: an eighth, at most the 3000 of 2022."""
+    return min(3000, max(1, images // 8))
+
+
 def check_val_images(val_images: int, images: int) -> None:
     """Raises UserError unless there is at least one image for each side."""
     if not 1 <= val_images < images:

@@ -26,7 +26,7 @@ def summarize(
             "requested": settings.split,
             "used": holdout.used,
             "seed": settings.seed,
-            "val_images_requested": None if holdout.used == "given" else settings.val_images,
+            "val_images_requested": holdout.requested,
         },
         "images": {name: len(split.images) for name, split in splits.items()},
         "boxes": {name: len(split.annotations) for name, split in labelled.items()},

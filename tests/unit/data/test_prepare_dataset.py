@@ -87,6 +87,14 @@ def test_random_split_draws_from_all_listed_ids_before_any_is_dropped(source, ru
     assert done.summary["images"] == {"train": 7, "val": 4}
 
 
+@pytest.mark.parametrize(("split", "held_out"), [("random", 3), ("group", 1)])
+def test_val_images_are_an_eighth_of_those_drawn_from(source, run_prepare, split, held_out):
+    for number in range(12):
+        source.images.append({"id": 100 + number, "file_name": f"missing_{number}.png"})
+    done = run_prepare(split=split, val_images=None)
+    assert done.summary["split"]["val_images_requested"] == held_out
+
+
 def test_leaking_recordings_are_counted(run_prepare):
     done = run_prepare(split="random", val_images=5)
     recordings = done.summary["recordings"]

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parkdet.data.splits import choose_given, draw_groups, draw_random, group_key, groups_of
+from parkdet.data.splits import (
+    choose_given,
+    default_val_images,
+    draw_groups,
+    draw_random,
+    group_key,
+    groups_of,
+)
 from parkdet.errors import UserError
 
 
@@ -26,6 +33,13 @@ def test_random_draw_leaves_the_global_generator_alone():
 def test_both_sides_need_an_image(val_images):
     with pytest.raises(UserError, match="--val-images"):
         draw_random(range(10), val_images, 100)
+
+
+@pytest.mark.parametrize(
+    ("images", "held_out"), [(24650, 3000), (24000, 3000), (23999, 2999), (16, 2), (15, 1), (2, 1)]
+)
+def test_an_eighth_is_held_out_at_most_the_3000_of_2022(images, held_out):
+    assert default_val_images(images) == held_out
 
 
 @pytest.mark.parametrize(
