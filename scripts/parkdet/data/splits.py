@@ -88,8 +88,10 @@ def draw_groups(
 
     Greedy, in a seeded order of the recordings: first, for each class from the rarest on, one
     recording that shows it; then recordings as long as each brings val nearer to its size. The
-    last recording of a class stays in train unless val could not be filled otherwise. Val misses
-    its size by at most half of the smallest recording that was passed over.
+    last recording of a class stays in train unless val could not be filled otherwise. Each
+    recording left in train would bring val no nearer to its size, so val is short by at most half
+    of the smallest of them (unless only that one is left, which train keeps), and is over by less
+    than half of the one taken last; if all are at least twice the size, val is the smallest.
 
     Args:
         groups: recording of each image id.
@@ -114,7 +116,7 @@ def draw_groups(
         for group in order:
             if not (spare_last and draw.is_last_with_a_class(group)):
                 draw.take(group)
-    if not draw.taken:  # every recording is more than twice as large as val is to be
+    if not draw.taken:  # every recording is at least twice as large as val is to be
         draw.taken.add(min(order, key=lambda group: len(members[group])))
     return {number for group in draw.taken for number in members[group]}
 

@@ -100,7 +100,13 @@ def test_group_draw_keeps_recordings_whole_and_meets_the_size(sizes, data):
     train = groups.keys() - val
     assert val and train
     assert not {groups[n] for n in val} & {groups[n] for n in train}
-    assert abs(len(val) - wanted) <= max(sizes)
+    taken = [size for group, size in enumerate(sizes) if str(group) in {groups[n] for n in val}]
+    left = [size for group, size in enumerate(sizes) if str(group) in {groups[n] for n in train}]
+    short = wanted - len(val)
+    if short > 0:
+        assert 2 * short <= min(left) or len(left) == 1
+    elif short < 0:
+        assert -2 * short < max(taken) or (taken == [min(sizes)] and min(sizes) >= 2 * wanted)
     assert draw_groups(groups, classes, wanted, seed) == val
 
 
