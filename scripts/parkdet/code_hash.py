@@ -4,12 +4,17 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate, groupby
 from pathlib import Path
+from typing import Any
+
+WITHOUT_EFFECT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # fields of nodes
 
 
 def code_hash(script: Path) -> str:
     """16 hexadecimal digits that change with the code of ``script`` and of the parkdet modules
-    it imports, however deep, but not with comments, docstrings or formatting.
+    it imports, however deep, packages on the way included, but not with comments, docstrings,
+    formatting or the version of Python.
 
     Imports are read from the text, so nothing is executed or loaded.
     """
@@ -34,13 +39,41 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def _normalised(path: Path) -> str:
-    """The syntax tree as text, without docstrings, positions and comments."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_string(body[0]):
-            node.body = body[1:]
-    return ast.dump(tree)
+    """The syntax tree as text, without docstrings, positions and comments.
+
+    ast.dump would do, but writes the same code differently from one version of Python to another.
+    """
+    return _text(_parsed(path))
+
+
+def _text(value: Any) -> str:
+    """A node with those of its fields that say something, a list of nodes, or a plain value."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if not isinstance(value, ast.AST):
+        return ascii(value)  # repr would follow the version's table of printable characters
+    parts = []
+    for name in sorted(set(value._fields) - WITHOUT_EFFECT):
+        content = getattr(value, name, None)
+        if name == "body" and isinstance(content, list) and content and _is_string(content[0]):
+            content = content[1:]
+        if isinstance(value, ast.JoinedStr):
+            content = _joined(content)
+        if content is not None and content != []:  # newer versions have more fields, often empty
+            parts.append(f"{name}={_text(content)}")
+    return f"{type(value).__name__}({','.join(parts)})"
+
+
+def _joined(parts: list[ast.expr]) -> list[ast.expr]:
+    """Parts of an f-string with neighbouring texts as one: versions divide them differently."""
+    joined: list[ast.expr] = []
+    for is_text, run in groupby(parts, key=lambda part: isinstance(part, ast.Constant)):
+        if is_text:
+            text = "".join(part.value for part in run)
+            joined += [ast.Constant(text)] if text else []
+        else:
+            joined += run
+    return joined
 
 
 def _is_string(node: ast.AST) -> bool:
@@ -54,13 +87,19 @@ def _is_string(node: ast.AST) -> bool:
 def _imported_files(path: Path, library: Path) -> Iterator[Path]:
     for name in _imported_names(path):
         base = library / name.replace(".", "/")
-        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        packages = [library / parent / "__init__.py" for parent in _with_parents(name)]
+        for candidate in (base.with_suffix(".py"), *packages):
             if candidate.is_file():
                 yield candidate
 
 
+def _with_parents(name: str) -> Iterator[str]:
+    """``a.b.c`` -> a, a/b, a/b/c: importing a module runs the packages that it is in."""
+    return accumulate(name.split("."), "{}/{}".format)
+
+
 def _imported_names(path: Path) -> Iterator[str]:
-    """Dotted names of parkdet modules that a file imports, packages on the way included."""
+    """Dotted names of parkdet modules that a file imports."""
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # `from parkdet.data import links` may name a module or a member of one

@@ -1,7 +1,11 @@
 """The hash follows what code does, not how it looks."""
 
+import ast
+import hashlib
+
 import pytest
 
+from parkdet import code_hash as module
 from parkdet.code_hash import code_hash
 
 SCRIPT = '''"""Docs."""
@@ -26,8 +30,6 @@ def library(tmp_path):
 
 def rewritten(library, file: str, text: str) -> str:
     """The hash after a change, as a new process would see it."""
-    from parkdet import code_hash as module
-
     module._parsed.cache_clear()
     module._normalised.cache_clear()
     (library / file).write_text(text)
@@ -61,3 +63,59 @@ def test_a_change_deep_in_a_module_that_is_used_counts(library):
 def test_a_module_that_is_not_used_does_not_count(library):
     before = code_hash(library / "job.py")
     assert rewritten(library, "parkdet/other.py", "VALUE = 2\n") == before
+
+
+@pytest.mark.parametrize("package", ["parkdet", "parkdet/outer", "parkdet/outer/middle"])
+def test_packages_on_the_way_count_with_what_they_import(library, package):
+    (library / "parkdet/outer/middle").mkdir(parents=True)
+    (library / "parkdet/outer/__init__.py").write_text("")
+    (library / "parkdet/outer/middle/__init__.py").write_text("")
+    (library / "parkdet/outer/middle/part.py").write_text("PART = 1\n")
+    script = "from parkdet.outer.middle.part import PART\n"
+    before = rewritten(library, "job.py", script)
+    first = rewritten(library, f"{package}/__init__.py", "import parkdet.other\n")
+    assert first != before
+    assert rewritten(library, "parkdet/other.py", "VALUE = 2\n") != first
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("0", "None"), ("''", "b''"), ("False", "0"), ("f(*[])", "f()"), ("f'{x}a'", "f'a{x}'")],
+)
+def test_values_that_are_empty_in_different_ways_are_told_apart(text, other):
+    assert module._text(ast.parse(text)) != module._text(ast.parse(other))
+
+
+EVERYTHING = '''
+@decorated(1, *[], **{})
+class A(B, metaclass=C):
+    x: int = -1
+    def f(self, a, /, b=None, *c, d: str = "", **e) -> None:
+        """Docs."""
+        return f"{a!r:>{b}} x" "y" f"{c=}" if not b else lambda: (yield 1.5, "\U0001fae0", ...)
+async def g():
+    async with a as (b, c), d: x[1:, ::2] += {**y, 0: {1}}
+    match z:
+        case [1, {"k": v, **rest}, P(q=None)] | _: pass
+    try: return [i async for i in j if k]
+    except (E, F) as h: raise G from h
+'''
+
+
+def test_every_version_of_python_writes_the_same_tree():
+    """What Python 3.11 makes of it; the text has no field that only some versions know."""
+    text = module._text(ast.parse(EVERYTHING))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "a12ec10f694804a5"
+
+
+def test_texts_that_a_version_divides_in_an_f_string_are_one():
+    whole, divided = (ast.parse("f'ab{x}'") for _ in range(2))
+    divided.body[0].value.values[:1] = [ast.Constant(part) for part in ("a", "", "b")]
+    assert module._text(divided) == module._text(whole)
+
+
+def test_an_empty_field_of_a_newer_version_does_not_count():
+    older, newer = (ast.parse("def f(): pass") for _ in range(2))
+    newer.body[0]._fields = (*older.body[0]._fields, "type_params")
+    newer.body[0].type_params = []
+    assert module._text(newer) == module._text(older)
