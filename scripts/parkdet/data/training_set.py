@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from parkdet.config import read_yaml
 from parkdet.data.augmentation import make_picture
 from parkdet.data.image_cache import SharedImageCache, resized_shape
 from parkdet.data.samplers import EpochOrder, Sample
 from parkdet.detector.augment import seeded
 from parkdet.errors import UserError
-from parkdet.files import read_bytes, read_json
+from parkdet.files import read_bytes, read_json, read_yaml
 from parkdet.hyperparameters import Hyperparameters
 
 log = logging.getLogger("parkdet")

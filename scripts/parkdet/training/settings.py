@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from parkdet.config import read_yaml
 from parkdet.errors import UserError
+from parkdet.files import read_yaml
 from parkdet.hyperparameters import Hyperparameters
 
 STAGES = ("baseline", "tune")
