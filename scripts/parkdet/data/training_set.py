@@ -208,7 +208,9 @@ class TrainingSet(Dataset):
         if image is None or image.shape[:2] != (record.height, record.width):
             raise UserError(
                 f"{path} cannot be decoded as the image of {record.width}x{record.height} pixels "
-                "that prepare_dataset found: restore the file or run prepare_dataset again."
+                "that prepare_dataset found: restore the file, or prepare the set again with "
+                "data.verify: full (prepare_dataset.py --verify full), which decodes every image "
+                "and finds damaged ones beforehand."
             )
         height, width = self._shapes[index]
         if (height, width) == image.shape[:2]:

@@ -52,7 +52,11 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _unreadable(path: Path) -> UserError:
-    return UserError(f"Cannot read the image {path}: it is missing or damaged. Restore the file.")
+    return UserError(
+        f"Cannot read the image {path}: it is missing or damaged. Restore the file, or prepare the "
+        "set again with data.verify: full (prepare_dataset.py --verify full), which decodes every "
+        "image and marks damaged ones beforehand."
+    )
 
 
 def padded_shape(width: int, height: int, imgsz: int, stride: int) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def test_truncated_pixels_are_named(tmp_path):
     noise = numpy.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=numpy.uint8)
     cv2.imwrite(str(path), noise)
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(UserError, match=r"cut\.png"):
+    with pytest.raises(UserError, match=r"cut\.png.*data\.verify: full.*--verify full"):
         load_picture(path, 64, (96, 96))
 
 
