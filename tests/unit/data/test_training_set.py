@@ -208,5 +208,5 @@ def test_lists_that_do_not_fit_are_refused(dataset):
 
 def test_a_damaged_image_is_refused_by_name(dataset):
     (dataset.parent / "images/train/맑음_2.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match="cannot be decoded.*data.verify: full.*--verify full"):
+    with pytest.raises(UserError, match=r"cannot be decoded.*data\.verify: full.*--verify full"):
         make(dataset)[Sample(0, 0, 2)]
