@@ -25,8 +25,8 @@ def run(
     """
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
     arguments = parser.parse_args(argv)
-    _set_up_logging(arguments.log)
     try:
+        _set_up_logging(arguments.log)
         main(arguments)
     except (UserError, StoppedEarly) as error:
         log.error("%s: %s", parser.prog, error)
@@ -51,8 +51,14 @@ def _set_up_logging(path: Path | None) -> None:
     terminal.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(terminal)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"Cannot write the log {path}: {error.strerror or error}. Give --log a file in a "
+                "folder that can be written."
+            ) from error
         to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(to_file)
         faulthandler.enable(to_file.stream)

@@ -41,3 +41,14 @@ def test_messages_reach_the_log_file_too(tmp_path, capsys):
     path = tmp_path / "logs/job.log"
     run(argparse.ArgumentParser(prog="job"), main, ["--log", str(path)])
     assert "bad file" in path.read_text()
+
+
+@pytest.mark.parametrize("log", ["a_file/job.log", "a_folder"])
+def test_a_log_that_cannot_be_written_is_one_clear_paragraph(tmp_path, capsys, log):
+    (tmp_path / "a_file").touch()
+    (tmp_path / "a_folder").mkdir()
+    parser = argparse.ArgumentParser(prog="job")
+    assert run(parser, lambda _: pytest.fail("ran"), ["--log", str(tmp_path / log)]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"job: Cannot write the log {tmp_path / log}: ")
+    assert message.count("\n") == 1
