@@ -37,11 +37,6 @@ def plan_or_stop() -> Plan:
         sys.exit(1)
 
 
-def shell_word(text: str) -> str:
-    """Text as one word of a shell command, with braces that Snakemake does not fill in."""
-    return quote(text).replace("{", "{{").replace("}", "}}")
-
-
 def summary_options() -> list[str]:
     """The files that the summary is made of, as options of its command."""
     return [word for name, path in PLAN.summary_files.items() for word in (f"--{name}", path)]
@@ -74,9 +69,10 @@ def export_retrain() -> None:
     forced is known only after parsing; variables reach jobs on other machines too.
     """
     settings = workflow.dag_settings
-    for name in ("train_baseline", "finetune"):
-        targeted = settings.forcetargets and name in settings.targets
-        if settings.forceall or name in settings.forcerun or targeted:
+    forced = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
+    for name, stage in (("train_baseline", "baseline"), ("finetune", "tune")):
+        outputs = {f"{R}/weights/{stage}_{end}.pt" for end in ("last", "best")}
+        if settings.forceall or forced & {name, f"{R}/metrics/{stage}.csv", *outputs}:
             os.environ.update({f"PARKDET_RETRAIN_{name}": "--retrain"})
 
 
@@ -108,4 +104,4 @@ def explain_failure() -> None:
 STARTED = time.time()
 PLAN = plan_or_stop()
 CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
-SCRIPTS = shell_word(f"{workflow.basedir}/scripts")
+SCRIPTS = quote(f"{workflow.basedir}/scripts")

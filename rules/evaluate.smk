@@ -22,7 +22,7 @@ rule evaluate:
     message:
         "Scoring the detections on val"
     shell:
-        f"python {SCRIPTS}/evaluate.py --truth {{input.truth}} --predictions {{input.predictions}} "
+        f"python {SCRIPTS}/evaluate.py --truth {{input.truth:q}} --predictions {{input.predictions}} "
         "--out {output.metrics} --log {log}"
 
 
@@ -56,7 +56,10 @@ if PLAN.scores_start:
         benchmark:
             f"{R}/benchmarks/start_weights.tsv"
         params:
-            options=[*training_options(CONFIG, CONFIG.baseline), "--epochs", "0"],
+            options=lambda wildcards: [
+                *training_options(CONFIG, CONFIG.baseline),
+                *("--epochs", "0"),
+            ],
         message:
             "Writing the starting weights as they enter the training"
 
@@ -64,7 +67,7 @@ if PLAN.scores_start:
         input:
             weights=f"{R}/weights/start.pt",
             images=f"{R}/dataset/test.json",
-            folder=f"{ROOT}/test/images",
+            folder=PLAN.test_images,
         output:
             predictions=f"{R}/predictions/start_preds.json",
             provenance=sidecar(f"{R}/predictions/start_preds.json"),
@@ -96,6 +99,7 @@ rule summary:
     output:
         json=f"{R}/summary.json",
         text=f"{R}/summary.txt",
+        provenance=sidecar(f"{R}/summary.json"),
     log:
         f"{R}/logs/summary.log",
     benchmark:

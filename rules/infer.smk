@@ -5,7 +5,7 @@ rule infer:
     input:
         weights=PLAN.inference_weights,
         images=f"{R}/dataset/test.json",
-        folder=f"{ROOT}/test/images",
+        folder=PLAN.test_images,
     output:
         predictions=f"{R}/predictions/best_preds.json",
         provenance=sidecar(f"{R}/predictions/best_preds.json"),

@@ -33,9 +33,9 @@ rule prepare_dataset:
     input:
         train=f"{ROOT}/train/label/Train.json",
         train_images=f"{ROOT}/train/images",
-        test=[f"{ROOT}/Test_Images_Information.json"] if PLAN.has_test_set else [],
-        test_images=[f"{ROOT}/test/images"] if PLAN.has_test_set else [],
-        val=[CONFIG.data.val_json] if CONFIG.data.val_json else [],
+        test=PLAN.test_json,
+        test_images=PLAN.test_images,
+        val=PLAN.val_json,
     output:
         yaml=f"{R}/dataset/dataset.yaml",
         train=f"{R}/dataset/train.json",
@@ -58,10 +58,10 @@ rule prepare_dataset:
         mem_mb=4000,
         runtime=120,
     params:
-        options=prepare_options(CONFIG),
+        options=lambda wildcards: prepare_options(PLAN),
         code=code_of("prepare_dataset"),
     message:
         "Checking, splitting and linking the images of {ROOT}"
     shell:
-        f"python {SCRIPTS}/prepare_dataset.py --data-root {shell_word(ROOT)} --out {R}/dataset "
+        f"python {SCRIPTS}/prepare_dataset.py --data-root {quote(ROOT)} --out {R}/dataset "
         f"{{params.options:q}} --hash-cache {R}/state/prepare/hashes.json --log {{log}}"

@@ -17,7 +17,7 @@ rule pretrained:
         mem_mb=2000,
         runtime=30,
     params:
-        options=pretrained_options(CONFIG),
+        options=lambda wildcards: pretrained_options(PLAN),
         code=code_of("pretrained"),
     message:
         "Reading the starting weights"
@@ -28,7 +28,8 @@ rule pretrained:
 rule train_baseline:
     input:
         dataset=f"{R}/dataset/dataset.yaml",
-        images=f"{R}/dataset/train.json",
+        train=f"{R}/dataset/train.json",
+        val=f"{R}/dataset/val.json",
         weights=f"{R}/weights/pretrained.pt",
     output:
         last=f"{R}/weights/baseline_last.pt",
@@ -47,7 +48,7 @@ rule train_baseline:
         mem_mb=16000,
         runtime=2880,
     params:
-        options=training_options(CONFIG, CONFIG.baseline),
+        options=lambda wildcards: training_options(CONFIG, CONFIG.baseline),
     message:
         "Training the baseline: {CONFIG.baseline.epochs} epochs at {CONFIG.training.imgsz} px"
     shell:
@@ -62,7 +63,8 @@ rule train_baseline:
 rule finetune:
     input:
         dataset=f"{R}/dataset/dataset.yaml",
-        images=f"{R}/dataset/train.json",
+        train=f"{R}/dataset/train.json",
+        val=f"{R}/dataset/val.json",
         weights=f"{R}/weights/baseline_last.pt",
     output:
         last=f"{R}/weights/tune_last.pt",
@@ -81,7 +83,7 @@ rule finetune:
         mem_mb=16000,
         runtime=1440,
     params:
-        options=training_options(CONFIG, CONFIG.finetune),
+        options=lambda wildcards: training_options(CONFIG, CONFIG.finetune),
     message:
         "Finetuning: {CONFIG.finetune.epochs} epochs at {CONFIG.training.imgsz} px"
     shell:

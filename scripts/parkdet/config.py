@@ -1,23 +1,31 @@
 """The settings of a run: the only source of defaults, of the JSON schema and of its page."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from parkdet.errors import UserError
-from parkdet.hyperparameters import Hyperparameters
+from parkdet.files import read_yaml
+from parkdet.hyperparameters import FinetuneHyperparameters, Hyperparameters
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class Section(BaseModel):
     """A part of the config: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Data(Section):
@@ -46,7 +54,7 @@ class Data(Section):
     backgrounds: Literal["keep", "drop"] = Field(
         "keep", description="What becomes of images without a box; 2022 lost them."
     )
-    names: list[str] | None = Field(
+    names: list[Annotated[str, Field(pattern="^[^,]+$")]] | None = Field(
         None, description="Class names in the order of the category ids, if the JSON has none."
     )
     link: Literal["auto", "symlink", "copy", "hard"] = Field(
@@ -63,12 +71,31 @@ class Data(Section):
         1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."
     )
 
+    @field_validator("group_pattern")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            groups = re.compile(value or "()").groups
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        if groups == 0:
+            raise ValueError("has no group in brackets that would be the name of the recording")
+        return value
+
+    @model_validator(mode="after")
+    def _val_json_belongs_to_given(self) -> "Data":
+        if (self.split == "given") != (self.val_json is not None):
+            raise ValueError("`split: given` and val_json need each other")
+        return self
+
 
 class Training(Section):
     """What both trainings share."""
 
-    arch: Literal["yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x"] | str = Field(
-        "yolov5n", description="Architecture when pretrained is null: a name that yolov5 ships."
+    arch: str = Field(
+        "yolov5n",
+        pattern=r"^[\w.-]+$",
+        description="Architecture when pretrained is null: yolov5n, s, m, l, x or n6 to x6.",
     )
     pretrained: str | None = Field(
         None, description="Starting weights: a path, a release name such as yolov5x6, or null."
@@ -100,7 +127,7 @@ class Training(Section):
 
 
 class Stage(Section):
-    """One training."""
+    """The first training."""
 
     epochs: int = Field(50, ge=1, description="Epochs.")
     epoch_parts: int = Field(
@@ -126,12 +153,29 @@ class Stage(Section):
         description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
     )
 
-    @model_validator(mode="before")
+    @field_validator("hyp", mode="before")
     @classmethod
     def _read_hyp_file(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("hyp"), str):
-            return {**value, "hyp": read_yaml(_found(Path(value["hyp"])))}
-        return value
+        try:
+            return read_yaml(_found(Path(value))) if isinstance(value, str) else value
+        except UserError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> "Stage":
+        if self.patience and not self.val_period:
+            raise ValueError("patience needs a val_period of 1 or more")
+        return self
+
+
+class Finetune(Stage):
+    """The second training, from baseline_last.pt."""
+
+    epochs: int = Field(15, ge=1, description="Epochs.")
+    hyp: FinetuneHyperparameters = Field(
+        default_factory=FinetuneHyperparameters,
+        description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
+    )
 
 
 class Inference(Section):
@@ -183,11 +227,8 @@ class Config(Section):
     )
     data: Data = Field(description=Data.__doc__)
     training: Training = Field(default_factory=Training, description=Training.__doc__)
-    baseline: Stage = Field(default_factory=Stage, description="The first training.")
-    finetune: Stage = Field(
-        default_factory=lambda: Stage(epochs=15),
-        description="The second training, from baseline_last.pt; 15 epochs.",
-    )
+    baseline: Stage = Field(default_factory=Stage, description=Stage.__doc__)
+    finetune: Finetune = Field(default_factory=Finetune, description=Finetune.__doc__)
     infer: Inference = Field(default_factory=Inference, description=Inference.__doc__)
     cut: Cut = Field(default_factory=Cut, description=Cut.__doc__)
     evaluate: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
@@ -197,23 +238,6 @@ def _found(path: Path) -> Path:
     """A path of the config: from the working folder or, for presets, from the project's root."""
     beside_project = Path(__file__).parents[2] / path
     return path if path.is_file() or not beside_project.is_file() else beside_project
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file whose top level is a mapping.
-
-    Raises:
-        UserError: missing, not YAML, or not a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold `key: value` lines, found {type(content).__name__}.")
-    return content
 
 
 def validate(settings: dict[str, Any]) -> Config:
@@ -238,6 +262,10 @@ def _explain(problem: Any) -> str:
             return f"  {path}: unknown key; allowed here: {allowed}"
         case "missing":
             return f"  {path}: required, see docs/configuration.md"
+        case "value_error":
+            return f"  {path}: {problem['ctx']['error']}"
+        case "model_type":
+            return f"  {path}: must hold keys: {', '.join(_keys_at(problem['loc']))}"
         case _:
             return f"  {path}: {problem['msg']}, found {problem['input']!r}"
 

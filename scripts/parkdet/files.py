@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import msgspec
+import yaml
 
 from parkdet.errors import UserError
 
@@ -90,6 +91,21 @@ def read_json(path: Path, type: type[T] = dict) -> T:
         raise UserError(
             f"Cannot read {path} as JSON: {error}. Check or restore the file."
         ) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file whose top level is a mapping.
+
+    Raises:
+        UserError: missing, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(read_bytes(path))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold `key: value` lines, found {type(content).__name__}.")
+    return content
 
 
 def read_bytes(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Hyperparameters(BaseModel):
     """What yolov5 calls ``hyp``. The defaults are those of yolov5 7.0.14 (hyp.scratch-low)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     lr0: float = Field(0.01, gt=0, description="Learning rate after the warm-up.")
     lrf: float = Field(0.01, gt=0, le=1, description="Last learning rate as a share of lr0.")
@@ -61,4 +61,19 @@ class Hyperparameters(BaseModel):
     mixup: float = Field(0.0, ge=0, le=1, description="Probability of blending two mosaics.")
     copy_paste: float = Field(
         0.0, ge=0, le=0, description="Needs segments, which boxes do not have: only 0 is accepted."
+    )
+
+
+class FinetuneHyperparameters(Hyperparameters):
+    """The same with the defaults of a second training: a tenth of the rate and no jump at first."""
+
+    lr0: float = Field(0.001, gt=0, description="Learning rate after the warm-up.")
+    lrf: float = Field(0.1, gt=0, le=1, description="Last learning rate as a share of lr0.")
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="Length of the warm-up in epochs; never less than 100 iterations."
+    )
+    warmup_bias_lr: float = Field(
+        0.001,
+        ge=0,
+        description="Learning rate of the warm-up group (warmup_bias_group) at the start.",
     )

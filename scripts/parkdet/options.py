@@ -1,8 +1,7 @@
 """From the checked config to the options of each command: only what decides the result."""
 
-import os
-
 from parkdet.config import Config, Section, Stage
+from parkdet.plan import Plan
 
 
 def _flags(section: Section, names: dict[str, str]) -> list[str]:
@@ -22,18 +21,18 @@ def demo_options(config: Config) -> list[str]:
     return ["--seed", str(config.data.demo_seed)]
 
 
-def prepare_options(config: Config) -> list[str]:
+def prepare_options(plan: Plan) -> list[str]:
     """Options of prepare_dataset.py."""
-    names = ("split", "val_images", "val_json", "group_pattern", "seed", "backgrounds")
+    names = ("split", "val_images", "group_pattern", "seed", "backgrounds")
     names += ("names", "link", "on_bad", "verify")
-    return _flags(config.data, {name: f"--{name.replace('_', '-')}" for name in names})
+    flags = _flags(plan.config.data, {name: f"--{name.replace('_', '-')}" for name in names})
+    return [*flags, *(word for path in plan.val_json for word in ("--val-json", path))]
 
 
-def pretrained_options(config: Config) -> list[str]:
+def pretrained_options(plan: Plan) -> list[str]:
     """Options of pretrained.py."""
-    source = os.path.expandvars(config.training.pretrained or "none")
     names = {"arch": "--arch", "seed": "--seed", "pretrained_sha256": "--sha256"}
-    return ["--source", source, *_flags(config.training, names)]
+    return ["--source", plan.pretrained or "none", *_flags(plan.config.training, names)]
 
 
 def training_options(config: Config, stage: Stage) -> list[str]:

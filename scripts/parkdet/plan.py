@@ -1,13 +1,16 @@
 """Which files a run reads and makes: what the rules need to know before anything runs."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from parkdet.config import Config
+from parkdet.demo import DESCRIPTION
 from parkdet.errors import UserError
 
 DEMO_ROOT = "data/demo"
+_RELEASE = re.compile(r"^yolov5[nsmlx]6?$")
 
 
 @dataclass(frozen=True)
@@ -17,25 +20,45 @@ class Plan:
     config: Config
 
     def check(self) -> None:
-        """Makes sure that what the config names is there.
+        """Makes sure that what the config names is there, before anything runs.
 
         Raises:
-            UserError: there is no training data at `data.root`, or weights are missing.
+            UserError: a variable is not set, there is no training data at `data.root`, data of
+                somebody's own stand where the demo is drawn, or a named file is missing.
         """
-        root = self.root
-        if not self.is_demo and not Path(root, "train/label/Train.json").is_file():
+        self._check_data()
+        named = {
+            "training.pretrained": self.pretrained_file,
+            "infer.weights": self.given_weights,
+            "data.val_json": self.val_json,
+        }
+        if self.test_truth and not self.is_demo:  # the demo's is drawn with its images
+            named["evaluate.test_truth"] = [self.test_truth]
+        for setting, paths in {"data.root": [self.root], **named}.items():
+            if any("{" in path or "}" in path for path in paths):
+                raise UserError(
+                    f"{setting}: {', '.join(paths)} has a brace, which Snakemake takes for a "
+                    "wildcard. Rename it, or give a link to it that has none."
+                )
+        for setting, paths in named.items():
+            missing = [path for path in paths if not Path(path).is_file()]
+            if missing:
+                raise UserError(f"{setting}: no such file: {', '.join(missing)}.{_unset(missing)}")
+
+    def _check_data(self) -> None:
+        root, labels = self.root, Path(self.root, "train/label/Train.json")
+        if not self.is_demo and not labels.is_file():
             raise UserError(
                 f"data.root: no training data at {root}: expected {root}/train/label/Train.json, "
                 f"{root}/train/images/ and, for a submission, {root}/Test_Images_Information.json, "
                 f"{root}/test/images/. Set data.root in the config to the folder that holds them."
+                f"{_unset([root])}"
             )
-        for setting, paths in (
-            ("training.pretrained", self.pretrained_file),
-            ("infer.weights", self.given_weights),
-        ):
-            missing = [path for path in paths if not Path(path).is_file()]
-            if missing:
-                raise UserError(f"{setting}: no such file: {', '.join(missing)}.")
+        if self.is_demo and labels.is_file() and DESCRIPTION.encode() not in labels.read_bytes():
+            raise UserError(
+                f"data.root: {root} is where the demo is drawn, but {labels} is not the demo's. "
+                "Move your data to another folder and set data.root to it; nothing was changed."
+            )
 
     @property
     def root(self) -> str:
@@ -58,6 +81,16 @@ class Plan:
         return self.is_demo or Path(self.root, "Test_Images_Information.json").is_file()
 
     @property
+    def test_json(self) -> list[str]:
+        """The file that lists the test images, if there is a test set."""
+        return [f"{self.root}/Test_Images_Information.json"] if self.has_test_set else []
+
+    @property
+    def test_images(self) -> list[str]:
+        """The folder of the test images, if there is a test set."""
+        return [f"{self.root}/test/images"] if self.has_test_set else []
+
+    @property
     def parts(self) -> list[str]:
         """The parts of the prepared set."""
         return ["train", "val", "test"] if self.has_test_set else ["train", "val"]
@@ -70,8 +103,9 @@ class Plan:
 
     @property
     def scores_start(self) -> bool:
-        """Whether the starting weights are scored, too."""
-        return self.test_truth is not None and self.config.evaluate.start_weights
+        """Whether the starting weights are scored, too: only where they are trained from."""
+        trains = not self.given_weights
+        return trains and self.test_truth is not None and self.config.evaluate.start_weights
 
     @property
     def final_files(self) -> list[str]:
@@ -100,10 +134,27 @@ class Plan:
         return [path] if self.is_demo or Path(path).is_file() else []
 
     @property
+    def pretrained(self) -> str | None:
+        """The starting weights: a path, or a release name whose file is not there; None: random.
+
+        The file of a release such as yolov5x6 is looked for at weights/yolov5x6.pt.
+        """
+        source = os.path.expandvars(self.config.training.pretrained or "") or None
+        if source and _RELEASE.match(source) and Path(f"weights/{source}.pt").is_file():
+            return f"weights/{source}.pt"
+        return source
+
+    @property
     def pretrained_file(self) -> list[str]:
-        """The file that the starting weights come from, if they are given as a path."""
-        path = os.path.expandvars(self.config.training.pretrained or "")
-        return [path] if path.endswith(".pt") else []
+        """The file that the starting weights come from, if there is one."""
+        source = self.pretrained
+        return [source] if source and not _RELEASE.match(source) else []
+
+    @property
+    def val_json(self) -> list[str]:
+        """The COCO file of a given val set, if there is one."""
+        path = self.config.data.val_json
+        return [os.path.expandvars(path)] if path else []
 
     @property
     def given_weights(self) -> list[str]:
@@ -114,3 +165,9 @@ class Plan:
     def inference_weights(self) -> list[str]:
         """The weights to predict with: given ones, or the end of this run's two trainings."""
         return self.given_weights or [f"{self.results}/weights/tune_best.pt"]
+
+
+def _unset(paths: list[str]) -> str:
+    """A hint where a variable in a path is not set, else nothing."""
+    unset = any("$" in path for path in paths)
+    return " The variable in it is not set in the environment." if unset else ""

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from parkdet.config import read_yaml, validate
+from parkdet.config import validate
 from parkdet.config_page import page, schema
 from parkdet.errors import UserError
+from parkdet.files import read_yaml
 from parkdet.options import inference_options, training_options
 
 PROJECT = Path(__file__).parents[2]
@@ -30,13 +31,26 @@ def test_two_keys_are_enough():
         ({"infer": {"iou": 2}}, "  infer.iou: Input should be less than or equal to 1, found 2"),
         ({"training": {"batch_size": "x"}}, "  training.batch_size: Input should be a valid int"),
         ({"run": "../a"}, "  run: String should match pattern"),
-        ({"baseline": {"hyp": "none.yaml"}}, "Cannot read none.yaml"),
+        ({"baseline": {"hyp": "none.yaml"}}, "  baseline.hyp: Cannot read none.yaml"),
+        ({"training": {"workers": True}}, "  training.workers: Input should be a valid integer"),
+        ({"training": {"device": "cuda:0,1"}}, "  training.device: String should match pattern"),
+        ({"baseline": {"patience": 3, "val_period": 0}}, "  baseline: patience needs"),
+        ({"infer": None}, "  infer: must hold keys: weights, imgsz"),
+        ({"data": {"root": "a", "group_pattern": "("}}, "data.group_pattern: not a regular"),
+        ({"data": {"root": "a", "group_pattern": "a"}}, "data.group_pattern: has no group"),
+        ({"data": {"root": "a", "split": "given"}}, "  data: `split: given` and val_json"),
+        ({"data": {"root": "a", "names": ["a,b"]}}, "  data.names.0: String should match"),
     ],
 )
 def test_a_mistake_is_named_with_its_path_and_what_is_allowed(change, message):
     with pytest.raises(UserError) as caught:
         validate({**LEAST, **change})
     assert message in str(caught.value)
+
+
+def test_a_part_of_the_second_training_keeps_its_other_defaults():
+    config = validate({**LEAST, "finetune": {"hyp": {"lr0": 0.002}}})
+    assert (config.finetune.epochs, config.finetune.hyp.lrf) == (15, 0.1)
 
 
 def test_every_mistake_has_its_line():

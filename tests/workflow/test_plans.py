@@ -118,3 +118,42 @@ def test_a_release_name_as_starting_weights_is_no_file_of_the_plan(project, tmp_
     settings = {"run": "a", "data": {"root": str(root)}, "training": {"pretrained": "yolov5x6"}}
     config = project.write_config("release.yaml", settings)
     assert project.planned("--configfile", config) == WHOLE_CHAIN
+
+
+def test_blanks_in_paths_and_braces_in_patterns_are_taken_literally(project, tmp_path):
+    root = skeleton(tmp_path / "my lot")
+    settings = {
+        "run": "literal",
+        "data": {"root": str(root), "group_pattern": r"_(\d{6})_\d+\.png$"},
+        "evaluate": {"test_truth": str(root / "test_ground_truth.json")},
+    }
+    config = project.write_config("literal.yaml", settings)
+    result = project.snakemake("-n", "-p", "--configfile", config)
+    assert result.returncode == 0, result.stderr
+    assert rf"--data-root '{root}'" in result.stdout
+    assert r"--group-pattern '_(\d{6})_\d+\.png$'" in result.stdout
+    assert f"--truth '{root}/test_ground_truth.json'" in result.stdout
+
+
+def test_nobodys_photographs_are_replaced_by_the_demo(tmp_path):
+    project = copy_project(tmp_path / "parkdet")
+    root = skeleton(project.folder / "data/demo")
+    result = project.snakemake("--", "demo_data")
+    assert result.returncode != 0
+    assert "is not the demo's" in result.stderr
+    assert (root / "train/label/Train.json").is_file()
+
+
+def test_given_weights_plan_no_training_for_scores_of_the_start_either(project, data, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    settings = {
+        "run": "given",
+        "data": {"root": str(root)},
+        "infer": {"weights": [str(data / "weights/yolov5n.pt")]},
+        "evaluate": {
+            "test_truth": str(root / "test_ground_truth.json"),
+            "start_weights": True,
+        },
+    }
+    rules = project.planned("--configfile", project.write_config("scored.yaml", settings))
+    assert rules == WHOLE_CHAIN - TRAININGS | {"evaluate_test"}

@@ -16,7 +16,7 @@ from parkdet.files import sha256_file
 from project import Project, copy_project
 
 AFTER_CUT = {"conf_cut", "validate_submission", "summary"}
-AFTER_TUNE = {"infer", "infer_val", "evaluate"} | AFTER_CUT
+AFTER_TUNE = {"infer", "infer_val", "evaluate", "evaluate_test"} | AFTER_CUT
 MEGABYTE = 1_000_000
 
 
@@ -41,6 +41,7 @@ def tiny_settings(root: Path) -> dict:
         "finetune": stage,
         "infer": {"imgsz": 64, "batch_size": 4, "tta": False, "device": "cpu", "confidence": 0.0},
         "cut": {"max_bytes": 5000},
+        "evaluate": {"test_truth": str(root / "test_ground_truth.json")},
     }
 
 
@@ -83,6 +84,7 @@ def test_every_weights_and_json_output_has_a_sidecar(project):
     results = project.folder / "results/tiny"
     outputs = [*results.glob("weights/*.pt"), *results.glob("predictions/*.json")]
     outputs += [*results.glob("submission/*.json"), *results.glob("metrics/*.json")]
+    outputs += [*results.glob("*.json"), *results.glob("dataset/*.json")]
     outputs = [path for path in outputs if not path.name.endswith(".provenance.json")]
     assert len(outputs) >= 10
     for path in outputs:

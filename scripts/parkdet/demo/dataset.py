@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from parkdet.demo import DESCRIPTION
 from parkdet.demo.backdrop import paint_backdrop
 from parkdet.demo.painter import Outline, Seen
 from parkdet.demo.picture import render
@@ -24,7 +25,6 @@ from parkdet.errors import UserError
 from parkdet.files import read_json, write_json
 from parkdet.progress import track
 
-DESCRIPTION = "parkdet demo: synthetic parking scenes, drawn from a seed; no photographs"
 CATEGORIES = [{"id": number, "name": name} for number, name in enumerate(CLASSES, start=1)]
 _REGIONS = ("서울특별시", "경기도", "인천광역시", "부산광역시", "대전광역시", "강원도", "제주도")
 _SIDES = ("right", "left", "front", "rear")
