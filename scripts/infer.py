@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from parkdet.command_line import log, run
+from parkdet.command_line import log, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,12 +32,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_detection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("detection")
-    group.add_argument("--imgsz", type=_whole, default=640, metavar="N", help="long side in pixels")
+    group.add_argument(
+        "--imgsz", type=whole_number(1), default=640, metavar="N", help="long side in pixels"
+    )
     group.add_argument("--conf", type=_share, default=0.01, metavar="F", help="least score")
     group.add_argument(
         "--iou", type=_share, default=0.7, metavar="F", help="overlap that suppresses"
     )
-    group.add_argument("--max-det", type=_whole, default=50, metavar="N", help="most an image")
+    group.add_argument(
+        "--max-det", type=whole_number(1), default=50, metavar="N", help="most an image"
+    )
     group.add_argument("--tta", action="store_true", help="three scales, one of them mirrored")
     group.add_argument(
         "--fuse",
@@ -49,17 +53,14 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine")
-    group.add_argument("--batch-size", type=_whole, default=16, metavar="N", help="images a step")
+    group.add_argument(
+        "--batch-size", type=whole_number(1), default=16, metavar="N", help="images a step"
+    )
     group.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32")
     group.add_argument("--device", default="auto", help="auto, cpu, or cuda:0 and so on")
-    group.add_argument("--threads", type=_whole, metavar="N", help="threads of the arithmetic")
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text}")
-    return number
+    group.add_argument(
+        "--threads", type=whole_number(1), metavar="N", help="threads of the arithmetic"
+    )
 
 
 def _share(text: str) -> float:

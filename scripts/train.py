@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from parkdet.command_line import run
+from parkdet.command_line import run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,14 +49,14 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     course.add_argument("--stage", choices=("baseline", "tune"), default="baseline")
     course.add_argument(
         "--epochs",
-        type=_whole(0),
+        type=whole_number(0),
         required=True,
         metavar="N",
         help="0 writes the starting weights",
     )
     course.add_argument(
         "--epoch-parts",
-        type=_whole(1),
+        type=whole_number(1),
         default=1,
         metavar="K",
         help="an epoch draws int(images / K) images",
@@ -64,12 +64,16 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     course.add_argument(
         "--image-weights", action="store_true", help="draw images with rare classes more often"
     )
-    course.add_argument("--imgsz", type=_whole(32), default=640, metavar="PIXELS")
-    course.add_argument("--batch-size", type=_whole(1), default=16, metavar="N")
+    course.add_argument("--imgsz", type=whole_number(32), default=640, metavar="PIXELS")
+    course.add_argument("--batch-size", type=whole_number(1), default=16, metavar="N")
     course.add_argument(
-        "--close-mosaic", type=_whole(0), default=0, metavar="N", help="last epochs without mosaics"
+        "--close-mosaic",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="last epochs without mosaics",
     )
-    course.add_argument("--seed", type=_whole(0), default=0, metavar="N")
+    course.add_argument("--seed", type=whole_number(0), default=0, metavar="N")
     course.add_argument(
         "--retrain", action="store_true", help="train anew even if the state says it is done"
     )
@@ -87,7 +91,7 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--schedule", choices=("linear", "cosine"), default="linear")
     group.add_argument(
         "--nominal-batch",
-        type=_whole(1),
+        type=whole_number(1),
         default=64,
         metavar="N",
         help="images whose gradients make a step (default 64)",
@@ -101,7 +105,7 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--warmup-bias-group", choices=("bias", "norm"), default="bias")
     group.add_argument(
-        "--freeze", type=_whole(0), default=0, metavar="N", help="first layers not to train"
+        "--freeze", type=whole_number(0), default=0, metavar="N", help="first layers not to train"
     )
 
 
@@ -109,16 +113,18 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("validation")
     group.add_argument(
         "--val-period",
-        type=_whole(0),
+        type=whole_number(0),
         default=1,
         metavar="N",
         help="epochs between validations; 0: only after the last",
     )
-    group.add_argument("--val-batch-size", type=_whole(1), metavar="N", help="default: 2 batches")
+    group.add_argument(
+        "--val-batch-size", type=whole_number(1), metavar="N", help="default: 2 batches"
+    )
     group.add_argument("--fitness", choices=("ap50_95", "ap75", "2022"), default="ap50_95")
     group.add_argument(
         "--patience",
-        type=_whole(0),
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="stop after so many epochs without a better fitness; 0: never",
@@ -130,9 +136,11 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda:0")
     machine.add_argument(
-        "--workers", type=_whole(0), default=2, metavar="N", help="processes that load images"
+        "--workers", type=whole_number(0), default=2, metavar="N", help="processes that load images"
     )
-    machine.add_argument("--threads", type=_whole(1), metavar="N", help="threads of the model")
+    machine.add_argument(
+        "--threads", type=whole_number(1), metavar="N", help="threads of the model"
+    )
     machine.add_argument(
         "--cache-gb",
         type=float,
@@ -140,16 +148,6 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="memory for decoded images (default 2)",
     )
-
-
-def _whole(least: int) -> type[int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, found {value}")
-        return value
-
-    return number
 
 
 def _limit(text: str) -> float | None:

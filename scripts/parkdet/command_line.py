@@ -42,6 +42,18 @@ def run(
     return 0
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number of at least ``least``."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, found {value}")
+        return value
+
+    return number
+
+
 def _set_up_logging(path: Path | None) -> None:
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from parkdet.command_line import run
+from parkdet.command_line import run, whole_number
 from parkdet.errors import StoppedEarly, UserError
 
 
@@ -52,3 +52,13 @@ def test_a_log_that_cannot_be_written_is_one_clear_paragraph(tmp_path, capsys, l
     message = capsys.readouterr().err
     assert message.startswith(f"job: Cannot write the log {tmp_path / log}: ")
     assert message.count("\n") == 1
+
+
+def test_whole_numbers_have_a_least_value(capsys):
+    parser = argparse.ArgumentParser(prog="job")
+    parser.add_argument("--workers", type=whole_number(0))
+    assert parser.parse_args(["--workers", "0"]).workers == 0
+    for text, message in (("-1", "must be at least 0, found -1"), ("1.5", "invalid number value")):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--workers", text])
+        assert message in capsys.readouterr().err
