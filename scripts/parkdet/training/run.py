@@ -14,6 +14,7 @@ from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
 from parkdet.errors import StoppedEarly
 from parkdet.provenance import write_provenance
+from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
 from parkdet.training.loop import Trainer
 from parkdet.training.metrics_log import Board, describe, write_csv
@@ -30,11 +31,15 @@ def train(settings: Settings) -> None:
     """Trains, or goes on training, and writes the last and the best weights and the metrics.
 
     Raises:
-        UserError: bad input or options, or a loss that is not finite.
+        UserError: bad input or options, a loss that is not finite, or too little memory.
         StoppedEarly: a signal asked to stop; the state after the last whole epoch is saved.
     """
     started = time.time()
-    with stop_requests() as stop, _repeatable(settings.threads):
+    with (
+        machine_faults_explained(settings),
+        stop_requests() as stop,
+        _repeatable(settings.threads),
+    ):
         job = read_job(settings)
         torch.manual_seed(settings.seed)
         state = build_state(job)

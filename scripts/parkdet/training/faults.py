@@ -1,0 +1,51 @@
+"""Faults of the machine that a user can do something about, in clear words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from parkdet.errors import UserError
+from parkdet.training.settings import Settings
+
+# How torch's errors that are plain RuntimeErrors begin, or what they contain.
+LOST_WORKER = "DataLoader worker"
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+# What it meets if the process dies while it hands over a batch.
+BROKEN_PIPE = (ConnectionError, EOFError)
+
+
+@contextmanager
+def machine_faults_explained(settings: Settings) -> Iterator[None]:
+    """Says what to change when memory runs out or a loading process dies within the block.
+
+    Raises:
+        UserError: instead of the error of torch or of the system.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, *BROKEN_PIPE) as error:
+        explanation = _explain(error, settings)
+        if explanation is None:
+            raise
+        raise UserError(explanation) from error
+
+
+def _explain(error: Exception, settings: Settings) -> str | None:
+    said = " ".join(str(error).split()).rstrip(".")
+    if said.startswith(LOST_WORKER) or isinstance(error, BROKEN_PIPE):
+        return (
+            f"A process that loads images was lost ({said or 'its connection ended'}), most often "
+            f"because memory ran out: use fewer workers (--workers, now {settings.workers}) or "
+            f"keep fewer images in memory (--cache-gb, now {settings.cache_gb:g}), and run again "
+            "to continue after the last whole epoch."
+        )
+    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if out_of_memory or any(phrase in said for phrase in NO_MEMORY):
+        return (
+            "Memory ran out in training: lower batch_size (--batch-size, now "
+            f"{settings.batch_size}; nominal_batch stays as it is), val_batch_size or imgsz, or "
+            f"use fewer workers (--workers, now {settings.workers}). Other sizes start another "
+            "training; fewer workers continue this one."
+        )
+    return None
