@@ -66,10 +66,17 @@ def build_state(job: Job) -> TrainingState:
     """The state before the first step: starting weights, fresh average and optimizer.
 
     Raises:
-        UserError: the weights cannot be read, or the image size does not suit the model.
+        UserError: the weights cannot be read, or the image size or the number of frozen layers
+            does not suit the model.
     """
     settings = job.settings
     model = _starting_model(job).to(job.device, memory_format=torch.channels_last)
+    layers = len(model.model)
+    if settings.freeze >= layers:
+        raise UserError(
+            f"--freeze {settings.freeze} leaves nothing to train: this detector has {layers} "
+            f"layers, so freeze must be less than {layers}."
+        )
     freeze(model, settings.freeze)
     optimizer = build_optimizer(
         model, settings.optimizer, settings.hyp, settings.batch_size, settings.nominal_batch

@@ -261,6 +261,13 @@ def test_size_must_suit_the_detector(settings):
         train(dataclasses.replace(settings, imgsz=70))
 
 
+def test_a_layer_must_be_left_to_train(settings):
+    for layers in (25, 99):
+        with pytest.raises(UserError, match=f"--freeze {layers} .* has 25 layers.* less than 25"):
+            train(dataclasses.replace(settings, freeze=layers))
+    train(dataclasses.replace(settings, freeze=24, epochs=1, val_period=0))
+
+
 def test_threads_and_algorithms_are_set_for_the_training_alone():
     with run._repeatable(threads=2):
         assert torch.get_num_threads() == 2
