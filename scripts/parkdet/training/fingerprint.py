@@ -2,9 +2,12 @@
 
 import hashlib
 import platform
+from importlib import metadata
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 import torch
 
 from parkdet.data.training_set import Part
@@ -36,10 +39,16 @@ def fingerprint(decisive: dict[str, Any]) -> str:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """What does not decide the result but may change its last bits."""
+    """What does not decide the result but may change its last bits.
+
+    numpy makes random numbers, OpenCV pixels, torchvision suppresses boxes.
+    """
     return {
         "host": platform.node(),
         "device": str(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__.split("+")[0],
+        "torchvision": metadata.version("torchvision").split("+")[0],
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
     }

@@ -44,7 +44,10 @@ def train(settings: Settings) -> None:
         torch.manual_seed(settings.seed)
         state = build_state(job)
         if settings.epochs:
-            store = open_store(settings.state_dir, fingerprint(job.decisive), job.decisive)
+            automatic = ("precision",) if settings.precision == "auto" else ()
+            store = open_store(
+                settings.state_dir, fingerprint(job.decisive), job.decisive, automatic
+            )
             _resume(job, state, store)
             _run_epochs(job, state, store, stop)
         _write_outputs(job, state, started)
@@ -80,6 +83,12 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
         log.info("already trained: the outputs are written from %s", store.folder)
         return
     log.info("resuming after epoch %d from %s", state.epoch, store.folder)
+    if job.settings.retrain:
+        log.warning(
+            "--retrain does not undo an unfinished training, which goes on; to start anew, "
+            "remove %s",
+            store.folder,
+        )
     changes = differences(saved["environment"], environment(job.device))
     if changes:
         log.warning("the training continues, not bit-identical: %s", "; ".join(changes))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -69,34 +70,41 @@ class _HashingWriter:
         return self._hash.digest()
 
 
-def open_store(state_dir: Path, fingerprint: str, decisive: dict[str, Any]) -> StateStore:
+def open_store(
+    state_dir: Path, fingerprint: str, decisive: dict[str, Any], automatic: Sequence[str] = ()
+) -> StateStore:
     """The store of a fingerprint, with the settings behind it in ``settings.json``.
 
-    If the folder is new and states of other settings exist, the log says which settings differ.
+    If the folder is new and states of other settings exist, a warning says which settings differ.
+
+    Args:
+        automatic: those of the settings that this machine decided.
     """
     folder = state_dir / fingerprint
     path = folder / "settings.json"
     if not path.exists():
         for other in sorted(state_dir.glob("*/settings.json")):
-            _tell_differences(other, decisive)
+            _tell_differences(other, decisive, automatic)
         write_json(path, decisive, indent=2)
     return StateStore(folder)
 
 
-def _tell_differences(other: Path, decisive: dict[str, Any]) -> None:
+def _tell_differences(other: Path, decisive: dict[str, Any], automatic: Sequence[str]) -> None:
     try:
         old = read_json(other)
     except UserError as error:
         log.warning("%s", error)
         return
-    changes = differences(old, decisive)
-    log.info("%s holds a training with other settings: %s", other.parent, "; ".join(changes))
+    changes = differences(old, decisive, automatic)
+    log.warning("%s holds a training with other settings: %s", other.parent, "; ".join(changes))
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(
+    old: dict[str, Any], new: dict[str, Any], automatic: Sequence[str] = ()
+) -> list[str]:
     """What changed, a phrase a key."""
     return [
-        f"{key} was {old.get(key)}, is {new.get(key)}"
+        f"{key} was {old.get(key)}, is {new.get(key)}{' (auto here)' * (key in automatic)}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def messages(caplog):
+    logging.getLogger("parkdet").propagate = True
+    caplog.set_level(logging.INFO, "parkdet")
+    return caplog
 
 
 def write_part(root: Path, part: str, images: int) -> None:

@@ -1,7 +1,6 @@
 import csv
 import dataclasses
 import json
-import logging
 import os
 import shutil
 import signal
@@ -16,13 +15,6 @@ from parkdet.hyperparameters import Hyperparameters
 from parkdet.training import loop, run, validation
 from parkdet.training.fingerprint import environment
 from parkdet.training.run import train
-
-
-@pytest.fixture
-def messages(caplog):
-    logging.getLogger("parkdet").propagate = True
-    caplog.set_level(logging.INFO, "parkdet")
-    return caplog
 
 
 def outputs(settings):
@@ -133,6 +125,21 @@ def test_retrain_ignores_a_finished_state(settings, messages):
     train(dataclasses.replace(short, retrain=True))
     assert "trained anew as asked" in messages.text
     assert outputs(short) == before
+
+
+def test_retrain_goes_on_with_an_unfinished_state_and_says_how_to_start_anew(
+    settings, monkeypatch, messages
+):
+    short = dataclasses.replace(settings, epochs=2)
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1, 1, kill)
+        with pytest.raises(Killed):
+            train(short)
+    train(dataclasses.replace(short, retrain=True))
+    (folder,) = short.state_dir.iterdir()
+    (warning,) = [record for record in messages.records if "--retrain" in record.getMessage()]
+    assert warning.levelname == "WARNING"
+    assert f"remove {folder}" in warning.getMessage()
 
 
 def test_other_code_trains_anew_when_finished_and_warns_when_not(settings, monkeypatch, messages):

@@ -1,4 +1,3 @@
-import logging
 import os
 
 import pytest
@@ -10,13 +9,6 @@ from parkdet.training.store import StateStore, differences, open_store
 
 def state(number):
     return {"weights": torch.full((100,), float(number)), "number": number}
-
-
-@pytest.fixture
-def messages(caplog):
-    logging.getLogger("parkdet").propagate = True
-    caplog.set_level(logging.INFO, "parkdet")
-    return caplog
 
 
 def test_the_newest_state_is_loaded(tmp_path):
@@ -79,9 +71,20 @@ def test_other_settings_start_another_folder_and_the_log_says_what_differs(tmp_p
     second = open_store(tmp_path, fingerprint(new), new)
     assert first.folder != second.folder
     assert f"{first.folder} holds a training with other settings: seed was 0, is 1" in messages.text
+    assert messages.records[-1].levelname == "WARNING"
     messages.clear()
     open_store(tmp_path, fingerprint(new), new)
     assert not messages.text
+
+
+@pytest.mark.parametrize(
+    ("automatic", "said"), [(("precision",), "is fp32 (auto here)"), ((), "is fp32")]
+)
+def test_what_auto_came_to_is_named(tmp_path, messages, automatic, said):
+    for precision in ("bf16", "fp32"):
+        decisive = {"precision": precision, "seed": 0}
+        open_store(tmp_path, fingerprint(decisive), decisive, automatic)
+    assert messages.text.rstrip().endswith(f"precision was bf16, {said}")
 
 
 def test_differences_name_missing_keys():
