@@ -86,7 +86,21 @@ def _by_category(
 
 
 def records(images: Iterable[ImageDetections]) -> Iterator[Detection]:
-    """The records of the submission format, image by image, by falling score."""
+    """The records of the submission format, image by image, by falling score.
+
+    Of records that clipping and rounding made equal the first is given: the format allows no
+    others. The log tells how many were left out.
+    """
+    left_out = 0
     for image in images:
+        seen = set()
         for box, score, category in zip(image.boxes, image.scores, image.classes, strict=True):
-            yield detection(image.id, category, box, score)
+            record = detection(image.id, category, box, score)
+            identity = record.category_id, record.bbox, record.score
+            if identity in seen:
+                left_out += 1
+                continue
+            seen.add(identity)
+            yield record
+    if left_out:
+        log.info("%d detections equal another one once clipped and rounded: left out", left_out)
