@@ -274,22 +274,6 @@ def test_byte_order_mark_and_nan_are_read(tmp_path):
     assert read_raw(path).images[0].file_name == "a.png"
 
 
-def test_hash_cache_spares_reading_unchanged_images(source, run_prepare, tmp_path, monkeypatch):
-    cache = tmp_path / "state/cache.json"
-    first = run_prepare(hash_cache=cache).images()
-    changed = source.draw(source.images[0]["file_name"], color=(255, 255, 255))
-    os.utime(changed, ns=(1, 1))
-    opened = []
-    original = Image.open
-    monkeypatch.setattr(
-        "PIL.Image.open", lambda file, **kw: (opened.append(file.name), original(file, **kw))[1]
-    )
-    second = run_prepare(hash_cache=cache).images()
-    assert opened == [str(changed)]
-    assert second[1]["sha256"] != first[1]["sha256"]
-    assert {k: v for k, v in second.items() if k != 1} == {k: v for k, v in first.items() if k != 1}
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": 99, "files": {}}', b"\xff\xfe"])
 def test_damaged_hash_cache_is_ignored(source, run_prepare, tmp_path, content):
     cache = tmp_path / "cache.json"

@@ -2,6 +2,7 @@ import fcntl
 import os
 
 import pytest
+from PIL import Image
 
 from parkdet.data.output import MANIFEST, STAGING, replaced_folder
 from parkdet.errors import UserError
@@ -156,3 +157,19 @@ def test_manifest_names_every_file(tmp_path):
     with replaced_folder(tmp_path / "out"):
         pass
     assert [path.name for path in (tmp_path / "out").iterdir()] == [MANIFEST]
+
+
+def test_hash_cache_spares_reading_unchanged_images(source, run_prepare, tmp_path, monkeypatch):
+    cache = tmp_path / "state/cache.json"
+    first = run_prepare(hash_cache=cache).images()
+    changed = source.draw(source.images[0]["file_name"], color=(255, 255, 255))
+    os.utime(changed, ns=(1, 1))
+    opened = []
+    original = Image.open
+    monkeypatch.setattr(
+        "PIL.Image.open", lambda file, **kw: (opened.append(file.name), original(file, **kw))[1]
+    )
+    second = run_prepare(hash_cache=cache).images()
+    assert opened == [str(changed)]
+    assert second[1]["sha256"] != first[1]["sha256"]
+    assert {k: v for k, v in second.items() if k != 1} == {k: v for k, v in first.items() if k != 1}
