@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from parkdet.hyperparameters import Hyperparameters
+from parkdet.training import schedule
 from parkdet.training.loop import Trainer
 from parkdet.training.setup import build_state, read_job, settle_anchors
 from parkdet.training.signals import StopRequest
 
 EPOCHS = 3
+LEAST_WARMUP = 6  # batches instead of 100, so that the warm-up ends within an epoch
 
 
 def train_as_yolov5(model, batches, settings, group=0):
@@ -41,7 +43,7 @@ def train_as_yolov5(model, batches, settings, group=0):
     }
     loss_of, last_step, steps = ComputeLoss(model), -1, []
     count = len(batches[0])
-    warmup = [0, max(round(hyp["warmup_epochs"] * count), 100)]
+    warmup = [0, max(round(hyp["warmup_epochs"] * count), LEAST_WARMUP)]
     model.train()
     for epoch in range(EPOCHS):
         optimizer.zero_grad()
@@ -79,13 +81,19 @@ def epochs_of(trainer):
 
 @pytest.mark.parametrize(
     ("changes", "group"),
-    [({}, 0), ({"clip_grad_norm": None, "warmup_bias_group": "norm"}, 2), ({"batch_size": 1}, 0)],
-    ids=["7.0.14", "2022", "partial sums"],
+    [
+        ({}, 0),
+        ({"clip_grad_norm": None, "warmup_bias_group": "norm"}, 2),
+        ({"batch_size": 1}, 0),
+        ({"nominal_batch": 64}, 0),
+    ],
+    ids=["7.0.14", "2022", "one image", "partial sums"],
 )
-def test_weights_equal_those_of_yolov5s_course(settings, changes, group):
-    """Across warm-up, growing accumulation and epoch ends that it does not divide."""
-    hyp = Hyperparameters(lr0=0.02, lrf=0.1, warmup_bias_lr=0.05)
-    changes = {"epochs": EPOCHS, "hyp": hyp, "batch_size": 2, "nominal_batch": 64} | changes
+def test_weights_equal_those_of_yolov5s_course(settings, changes, group, monkeypatch):
+    """Across the end of the warm-up, growing accumulation and epoch ends it does not divide."""
+    monkeypatch.setattr(schedule, "LEAST_WARMUP", LEAST_WARMUP)
+    hyp = Hyperparameters(lr0=0.02, lrf=0.1, warmup_bias_lr=0.05, warmup_epochs=0.1)
+    changes = {"epochs": EPOCHS, "hyp": hyp, "batch_size": 2, "nominal_batch": 8} | changes
     settings = dataclasses.replace(settings, **changes)
     job = read_job(settings)
     state = build_state(job)
@@ -94,6 +102,7 @@ def test_weights_equal_those_of_yolov5s_course(settings, changes, group):
     trainer = Trainer(job, state, StopRequest())
     trainer._validator = None
     batches = epochs_of(trainer)
+    assert LEAST_WARMUP % len(batches[0]) and 2 * len(batches[0]) > LEAST_WARMUP
     average, model, steps = train_as_yolov5(original, batches, settings, group)
     while state.epoch < EPOCHS:
         trainer.run_epoch()
