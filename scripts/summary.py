@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from parkdet.command_line import run
@@ -22,21 +23,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Writes the summary and prints it."""
+    """Writes the summary and its sidecar and prints it."""
     from parkdet.evaluation.summary import describe, summarize
     from parkdet.files import write_json
+    from parkdet.provenance import write_provenance
 
-    summary = summarize(
-        {
-            "submission": arguments.submission,
-            "cut": arguments.cut,
-            "validation": arguments.validation,
-            "val": arguments.val_metrics,
-            "test": arguments.test_metrics,
-            "start": arguments.start_metrics,
-        }
-    )
+    started = time.time()
+    files = {
+        "submission": arguments.submission,
+        "cut": arguments.cut,
+        "validation": arguments.validation,
+        "val": arguments.val_metrics,
+        "test": arguments.test_metrics,
+        "start": arguments.start_metrics,
+    }
+    summary = summarize(files)
     write_json(arguments.out, summary, indent=2)
+    write_provenance(arguments.out, [path for path in files.values() if path], {}, started)
     print(describe(summary))
 
 

@@ -52,3 +52,5 @@ def test_summary_reads_what_evaluate_writes(folder, capsys):
     assert run(summary.build_parser(), summary.main, options.split()) == 0
     assert "AP 1.000  AP50 1.000" in capsys.readouterr().out
     assert json.loads((folder / "summary.json").read_text())["val"]["ap50"] == 1.0
+    sidecar = json.loads((folder / "summary.json.provenance.json").read_text())
+    assert [*sidecar["inputs"]] == [f"{folder}/metrics.json"]
