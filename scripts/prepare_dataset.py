@@ -13,7 +13,12 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data-root", type=Path, required=True, help="folder with train/ and maybe test/")
     add("--out", type=Path, required=True, help="folder of the prepared set, replaced as a whole")
-    add("--val-images", type=int, metavar="N", help="images of val (an eighth, at most 3000)")
+    add(
+        "--val-images",
+        type=int,
+        metavar="N",
+        help="images of val (default: an eighth of all, at most 3000)",
+    )
     add("--split", choices=["auto", "group", "random", "given"], default="auto")
     add("--val-json", type=Path, metavar="FILE", help="COCO file of the val set (--split given)")
     add("--group-pattern", metavar="REGEX", help="its first group is the name of the recording")

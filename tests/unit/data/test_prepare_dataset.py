@@ -266,3 +266,11 @@ def test_command_line_shows_the_tree_when_there_is_no_data(tmp_path):
     assert done.returncode == 2
     assert "Train.json" in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_command_line_holds_out_an_eighth_unless_told_otherwise(source, tmp_path):
+    source.save()
+    out = tmp_path / "out"
+    command = [sys.executable, SCRIPT, "--data-root", source.root, "--out", out]
+    subprocess.run([*command, "--split", "random"], capture_output=True, check=True)
+    assert len(json.loads((out / "val.json").read_text())["images"]) == 1
