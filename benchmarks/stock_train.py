@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 def made_to_run() -> types.ModuleType:
     """The module yolov5.train, importable, reading its own checkpoints and fetching nothing."""
     import numpy as np
-    import parkdet.detector.compat  # noqa: F401
     import torch
+
+    import parkdet.detector.compat  # noqa: F401
 
     roboflow = types.ModuleType("yolov5.utils.roboflow")
     roboflow.RoboflowConnector = None
