@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -150,7 +149,7 @@ def test_a_change_of_code_runs_the_cheap_step_again_but_no_training(project):
 def test_a_touched_annotation_file_of_20_mb_runs_nothing(project, root):
     path = root / "train/label/Train.json"
     assert path.stat().st_size > 20 * MEGABYTE
-    os.utime(path, (time.time() + 5, time.time() + 5))
+    os.utime(path)
     assert project.planned("--configfile", "tiny.yaml") == set()
 
 
