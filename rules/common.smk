@@ -53,8 +53,8 @@ def sidecar(path: str) -> str:
 
 
 def gpus(device: str) -> int:
-    """GPUs that a job asks for: none on `cpu`, one for `auto`, else as many as are named."""
-    return 0 if device == "cpu" else len(device.split(","))
+    """GPUs that a job asks for: none on `cpu`, else one, also for `auto`."""
+    return 0 if device == "cpu" else 1
 
 
 def all_cores() -> int:
