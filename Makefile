@@ -1,5 +1,6 @@
 # make setup   the environment in .venv, from the pinned lock
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
+# make demo-picture  the README's picture, from the demo's detections
 # make test    the tests           make lint   formatting, linting
 # make test-slow  the demo in full, with what it must reach
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
@@ -10,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights test test-slow bench-accuracy lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -26,9 +27,14 @@ demo: setup
 
 demo-weights: setup
 	$(BIN)/python scripts/demo_data.py --out data/demo-start --seed 1001 --train-images 1200 --test-images 60
-	$(BIN)/snakemake --cores all --configfile assets/demo_start.yaml
+	$(BIN)/snakemake --cores all --configfile assets/demo_start.yaml finetune
 	$(BIN)/python scripts/pretrained.py --source results/demo-start/weights/tune_last.pt --drop-head \
 		--out assets/demo_start.pt
+
+demo-picture: demo
+	$(BIN)/python scripts/draw_detections.py --images data/demo/Test_Images_Information.json \
+		--image-dir data/demo/test/images --predictions results/demo/predictions/best_preds.json \
+		--image-ids 1841 1521 --min-score 0.5 --out docs/images/demo.jpg
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow"
