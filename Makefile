@@ -60,7 +60,9 @@ docs: setup
 	$(BIN)/python scripts/document_config.py --schema schemas/config.schema.json --page docs/configuration.md
 
 clean:
-	rm -rf data/demo data/demo-start results/demo results/demo-start .pytest_cache .ruff_cache .hypothesis
+	for set in data/demo data/demo-start; do \
+		if grep -qs 'parkdet demo: synthetic' $$set/train/label/Train.json; then rm -rf $$set; fi; done
+	rm -rf results/demo results/demo-start .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 clean-state:
