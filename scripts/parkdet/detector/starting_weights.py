@@ -42,8 +42,8 @@ def read_weights(source: str, sha256: str | None) -> Checkpoint:
     if not path.exists() and source in architecture_names():
         place = FOLDER / f"{source}.pt"
         raise UserError(
-            f"The release {source} is not fetched: take {source}.pt from {RELEASES}, put it at "
-            f"{place} and give `{place}` as training.pretrained."
+            f"The release {source} is not fetched: take {source}.pt from {RELEASES} and put it at "
+            f"{place}, where the workflow finds it. Give --source {place} outside of it."
         )
     if not path.exists():
         raise UserError(f"There are no weights at {path}: check training.pretrained.")
