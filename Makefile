@@ -34,7 +34,7 @@ demo-weights: setup
 demo-picture: demo
 	$(BIN)/python scripts/draw_detections.py --images data/demo/Test_Images_Information.json \
 		--image-dir data/demo/test/images --predictions results/demo/predictions/best_preds.json \
-		--image-ids 1841 1521 --min-score 0.5 --out docs/images/demo.jpg
+		--image-ids 1841 1521 --min-score 0.6 --out docs/images/demo.jpg
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow"
