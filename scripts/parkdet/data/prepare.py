@@ -45,7 +45,7 @@ class PrepareSettings(NamedTuple):
 
 
 def prepare(settings: PrepareSettings) -> dict[str, Any]:
-    """Writes the prepared set to ``settings.out`` (see docs/architecture.md) and returns its summary.
+    """Writes the prepared set to ``settings.out`` and returns its summary.
 
     The folder is complete or as it was before. What cannot be used is left out and listed in
     issues.csv, unless ``on_bad`` is "fail".
