@@ -28,6 +28,7 @@ def stop_requests() -> Iterator[StopRequest]:
     """Turns SIGTERM, SIGINT and SIGUSR1 into a request for the time of the block."""
     request = StopRequest()
     before = {number: signal.signal(number, request.heed) for number in SIGNALS}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a launcher blocks them until here
     try:
         yield request
     finally:

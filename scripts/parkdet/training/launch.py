@@ -1,0 +1,275 @@
+"""Starts the processes (ranks) of a training on this machine, through torch's elastic agent.
+
+The agent lets several machines find each other and numbers the ranks. How ranks are started,
+watched and stopped is decided here, because they leave with exit codes of their own and need
+time to save.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from torch.distributed.elastic.agent.server.api import (
+    RunResult,
+    SimpleElasticAgent,
+    WorkerGroup,
+    WorkerSpec,
+    WorkerState,
+)
+from torch.distributed.elastic.multiprocessing import ProcessFailure
+from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousParameters
+from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+
+from parkdet.errors import StoppedEarly, UserError
+from parkdet.training.rank_process import LAUNCHER, REPORTS, Report
+from parkdet.training.signals import SIGNALS, stop_requests
+
+SAVING = 600.0  # seconds that ranks have to save after a signal; a scheduler gives less
+GRACE = 30.0  # seconds that they have to leave after one of them failed
+TURN = 0.1  # seconds between two looks at them
+MEETING = 900  # seconds that machines wait for each other
+PORT = 29500
+WELL = (0, StoppedEarly.exit_code)
+
+
+class RankFault(Exception):
+    """A fault of the program in a rank, with its traceback."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The machines that train together.
+
+    Attributes:
+        rank: this machine's number, from 0.
+        address: name or address of machine 0, to be reached by all.
+    """
+
+    count: int = 1
+    rank: int = 0
+    address: str = "localhost"
+    port: int = PORT
+
+
+def read_nodes(environment: Mapping[str, str] = os.environ) -> Nodes:
+    """The machines by the usual variables: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT.
+
+    Raises:
+        UserError: one is missing or not a number that suits the others.
+    """
+    count = _whole(environment, "NNODES", "1", least=1)
+    if count == 1:
+        return Nodes()
+    missing = [name for name in ("NODE_RANK", "MASTER_ADDR") if not environment.get(name)]
+    if missing:
+        raise UserError(
+            f"NNODES={count} asks for a training on {count} machines, but {' and '.join(missing)} "
+            "is not set. Set NODE_RANK (0 on the first machine) and MASTER_ADDR (the first "
+            "machine's name) on each, or unset NNODES."
+        )
+    rank = _whole(environment, "NODE_RANK", "0", least=0)
+    if rank >= count:
+        raise UserError(f"NODE_RANK={rank} must be less than NNODES={count}; the first is 0.")
+    port = _whole(environment, "MASTER_PORT", str(PORT), least=1)
+    return Nodes(count, rank, environment["MASTER_ADDR"], port)
+
+
+def _whole(environment: Mapping[str, str], name: str, default: str, least: int) -> int:
+    text = environment.get(name) or default
+    if not text.isdecimal() or int(text) < least:
+        raise UserError(f"{name}={text} must be a whole number of at least {least}.")
+    return int(text)
+
+
+def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = GRACE) -> None:
+    """Runs ``command`` in ``processes`` ranks here and ends when the last one has.
+
+    A rank finds its place in RANK, LOCAL_RANK, WORLD_SIZE and so on. SIGTERM, SIGINT and SIGUSR1
+    are passed on to the ranks once. When a rank fails, the others are asked to leave, and killed
+    after ``grace`` seconds. No rank outlives this process.
+
+    Raises:
+        StoppedEarly: the ranks were stopped and saved.
+        UserError: a rank raised it, or a rank was killed.
+        RankFault: a rank raised anything else.
+    """
+    receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    spec = WorkerSpec(
+        role="training",
+        local_world_size=processes,
+        rdzv_handler=_rendezvous(nodes),
+        entrypoint=command[0],
+        args=tuple(command[1:]),
+        max_restarts=0,
+        monitor_interval=TURN,
+        master_addr=nodes.address if nodes.count > 1 else None,
+        master_port=nodes.port if nodes.count > 1 else None,
+    )
+    with receiving, sending, _Agent(spec, sending.fileno(), grace) as agent:
+        result = agent.run()
+        _conclude(result, _read_reports(receiving))
+
+
+def _rendezvous(nodes: Nodes) -> RendezvousHandler:
+    shared = {"min_nodes": nodes.count, "max_nodes": nodes.count, "timeout": MEETING}
+    if nodes.count == 1:  # any free port
+        return get_rendezvous_handler(
+            RendezvousParameters(
+                "c10d", "localhost:0", uuid.uuid4().hex, local_addr="127.0.0.1", **shared
+            )
+        )
+    return get_rendezvous_handler(
+        RendezvousParameters(
+            "static", f"{nodes.address}:{nodes.port}", "parkdet", rank=nodes.rank, **shared
+        )
+    )
+
+
+class _Agent(SimpleElasticAgent):
+    """The elastic agent with ranks that are ordinary commands in sessions of their own.
+
+    In a session of its own a rank does not get a terminal's Ctrl-C beside the one passed on.
+    """
+
+    def __init__(self, spec: WorkerSpec, reports: int, grace: float) -> None:
+        super().__init__(spec)
+        self._reports, self._grace = reports, grace
+        self._ranks: dict[int, subprocess.Popen] = {}
+        self._signals = ExitStack()
+        self._deadline: float | None = None  # of saving, once a signal was passed on
+
+    def __enter__(self) -> "_Agent":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker_group.spec.rdzv_handler.shutdown()
+        self._signals.close()
+
+    def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
+        # Not before: until the machines have met there is nothing to save, and a signal may kill.
+        self._stop = self._signals.enter_context(stop_requests())
+        spec, started = worker_group.spec, {}
+        # A signal waits for the rank that is still importing; its `stop_requests` lets it in.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            for worker in worker_group.workers:
+                rank = subprocess.Popen(
+                    [spec.entrypoint, *spec.args],
+                    env=os.environ | self._variables(worker_group, worker),
+                    pass_fds=(self._reports,),
+                    start_new_session=True,
+                )
+                self._ranks[worker.global_rank] = rank
+                started[worker.local_rank] = rank.pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return started
+
+    def _variables(self, group: WorkerGroup, worker: Any) -> dict[str, str]:
+        values = {
+            LAUNCHER: os.getpid(),
+            REPORTS: self._reports,
+            "RANK": worker.global_rank,
+            "WORLD_SIZE": worker.world_size,
+            "LOCAL_RANK": worker.local_rank,
+            "LOCAL_WORLD_SIZE": group.spec.local_world_size,
+            "GROUP_RANK": group.group_rank,
+            "MASTER_ADDR": group.master_addr,
+            "MASTER_PORT": group.master_port,
+            "TORCHELASTIC_RUN_ID": group.spec.rdzv_handler.get_run_id(),
+            "TORCHELASTIC_RESTART_COUNT": 0,
+            "TORCHELASTIC_USE_AGENT_STORE": group.spec.rdzv_handler.use_agent_store,
+        }
+        return {name: str(value) for name, value in values.items()}
+
+    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
+        self._pass_signal_on()
+        codes = {rank: process.poll() for rank, process in self._ranks.items()}
+        failed = {
+            rank: code for rank, code in codes.items() if code is not None and code not in WELL
+        }
+        if failed:
+            # One that was killed is the cause where others fail because they miss it.
+            first = min(failed, key=lambda rank: failed[rank] >= 0)
+            process = self._ranks[first]
+            failure = ProcessFailure(first, process.pid, process.returncode, "")
+            return RunResult(WorkerState.FAILED, failures={first: failure})
+        if None not in codes.values():
+            return RunResult(WorkerState.SUCCEEDED, return_values=codes)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            return RunResult(WorkerState.FAILED)
+        return RunResult(WorkerState.HEALTHY)
+
+    def _pass_signal_on(self) -> None:
+        if not self._stop or self._deadline is not None:
+            return
+        self._deadline = time.monotonic() + SAVING
+        for process in self._ranks.values():
+            process.send_signal(self._stop.signal)
+
+    def _stop_workers(self, worker_group: WorkerGroup) -> None:
+        self._shutdown()
+
+    def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 0) -> None:
+        """Ends what still runs; called again at the very end, when nothing does."""
+        alive = [process for process in self._ranks.values() if process.poll() is None]
+        for process in alive:
+            process.send_signal(death_sig)
+        end = time.monotonic() + self._grace
+        for process in alive:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+        for process in self._ranks.values():
+            if process.poll() is None or process.returncode not in WELL:
+                with suppress(ProcessLookupError):  # its loading processes, too
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _read_reports(receiving: socket.socket) -> list[Report]:
+    """What ranks said, in the order in which they said it."""
+    receiving.setblocking(False)
+    reports = []
+    with suppress(BlockingIOError):
+        while True:
+            reports.append(msgspec.json.decode(receiving.recv(1 << 20), type=Report))
+    return reports
+
+
+def _conclude(result: RunResult, reports: Sequence[Report]) -> None:
+    if not result.is_failed():
+        for report in reports:  # none, or that all were stopped
+            raise StoppedEarly(report.message)
+        return
+    for rank, failure in result.failures.items():
+        if failure.exitcode < 0:
+            raise UserError(_killed(rank, -failure.exitcode))
+    for report in reports:
+        if report.code == UserError.exit_code:
+            raise UserError(report.message)
+        if report.code not in WELL:
+            raise RankFault(f"in rank {report.rank}\n{report.message}")
+    for rank, failure in result.failures.items():
+        raise RankFault(f"rank {rank} left with {failure.exitcode}; what it said is above")
+    raise UserError(
+        f"The training was asked to stop, but did not within {SAVING:.0f} s, so it was killed. "
+        "The state up to the last save is kept: run the same command again to continue."
+    )
+
+
+def _killed(rank: int, number: int) -> str:
+    name = signal.Signals(number).name
+    memory = " (memory ran out? Then lower --batch-size or --workers)" if number == 9 else ""
+    return (
+        f"Rank {rank} of the training was killed by signal {number}, {name}{memory}, and the "
+        "others were stopped. The state up to the last save is kept: run the same command again "
+        "to continue."
+    )
