@@ -15,6 +15,7 @@ from parkdet.options import (
     cut_options,
     demo_options,
     inference_options,
+    machine_options,
     prepare_options,
     pretrained_options,
     training_options,

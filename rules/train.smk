@@ -56,7 +56,7 @@ rule train_baseline:
         "--weights {input.weights} --last {output.last} --best {output.best} "
         f"--metrics {{output.metrics}} --state-dir {R}/state/baseline "
         f"--tensorboard {R}/tensorboard/baseline {{params.options:q}} "
-        f"--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        f"{machine_options(CONFIG)} "
         "--threads {threads} ${{PARKDET_RETRAIN_train_baseline-}} --log {log}"
 
 
@@ -91,5 +91,5 @@ rule finetune:
         "--weights {input.weights} --last {output.last} --best {output.best} "
         f"--metrics {{output.metrics}} --state-dir {R}/state/tune "
         f"--tensorboard {R}/tensorboard/tune {{params.options:q}} "
-        f"--device {CONFIG.training.device} --workers {CONFIG.training.workers} "
+        f"{machine_options(CONFIG)} "
         "--threads {threads} ${{PARKDET_RETRAIN_finetune-}} --log {log}"

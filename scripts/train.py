@@ -1,6 +1,7 @@
 """Trains a detector on a prepared set; run again after an interruption, it goes on."""
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="keeps what it takes to go on after an interruption",
+    )
+    files.add_argument(
+        "--checkpoint-minutes",
+        type=_minutes,
+        default=10.0,
+        metavar="F",
+        help="longest time between two saved states (default 10); 0: at the ends of epochs only",
     )
     files.add_argument("--last", type=Path, required=True, metavar="PT", help="final weights")
     files.add_argument("--best", type=Path, required=True, metavar="PT", help="fittest weights")
@@ -148,6 +156,13 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="memory for decoded images (default 2)",
     )
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, found {text}")
+    return value
 
 
 def _limit(text: str) -> float | None:

@@ -111,6 +111,11 @@ class Training(Section):
     )
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
     workers: int = Field(2, ge=0, description="Processes that load images.")
+    checkpoint_minutes: float = Field(
+        10.0,
+        ge=0,
+        description="Longest time between two saved states; 0: at the ends of epochs only.",
+    )
     nominal_batch: int = Field(
         64, ge=1, description="Batch size that gradients are accumulated to."
     )

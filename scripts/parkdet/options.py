@@ -1,5 +1,7 @@
 """From the checked config to the options of each command: only what decides the result."""
 
+from shlex import join
+
 from parkdet.config import Config, Section, Stage
 from parkdet.plan import Plan
 
@@ -36,7 +38,7 @@ def pretrained_options(plan: Plan) -> list[str]:
 
 
 def training_options(config: Config, stage: Stage) -> list[str]:
-    """Options of train.py that decide its result; device, threads and workers do not."""
+    """Options of train.py that decide its result."""
     shared = ("imgsz", "batch_size", "seed", "precision", "nominal_batch", "warmup_bias_group")
     shared += ("fitness", "val_batch_size")
     own = ("epochs", "epoch_parts", "image_weights", "optimizer", "schedule", "val_period")
@@ -48,6 +50,12 @@ def training_options(config: Config, stage: Stage) -> list[str]:
         *("--clip-grad-norm", "none" if clip is None else str(clip)),
         *("--hyp", stage.hyp.model_dump_json()),
     ]
+
+
+def machine_options(config: Config) -> str:
+    """Options of train.py that do not decide its result, for the shell: never a param."""
+    names = ("device", "workers", "checkpoint_minutes")
+    return join(_flags(config.training, {name: f"--{name.replace('_', '-')}" for name in names}))
 
 
 def inference_options(config: Config) -> list[str]:

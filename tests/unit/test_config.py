@@ -10,7 +10,7 @@ from parkdet.config import validate
 from parkdet.config_page import page, schema
 from parkdet.errors import UserError
 from parkdet.files import read_yaml
-from parkdet.options import inference_options, training_options
+from parkdet.options import inference_options, machine_options, training_options
 
 PROJECT = Path(__file__).parents[2]
 LEAST = {"run": "a", "data": {"root": "photos"}}
@@ -90,7 +90,9 @@ def test_the_challenge_preset_is_the_2022_recipe():
 
 def test_what_does_not_decide_the_result_is_no_option_of_a_training():
     options = training_options(validate(LEAST), validate(LEAST).baseline)
-    assert not {"--workers", "--device", "--threads"} & set(options)
+    machine = machine_options(validate(LEAST)).split()
+    assert machine == ["--device", "auto", "--workers", "2", "--checkpoint-minutes", "10.0"]
+    assert not {*machine[::2], "--threads"} & set(options)
 
 
 def test_switches_and_empty_values_become_flags_or_nothing():

@@ -107,8 +107,8 @@ def test_a_finetune_hyperparameter_leaves_the_baseline(project, root):
     assert project.planned("--configfile", config) == {"finetune"} | AFTER_TUNE
 
 
-def test_workers_and_device_train_not(project, root):
-    config = changed(project, root, "training", workers=1, device="auto")
+def test_settings_of_the_machine_train_not(project, root):
+    config = changed(project, root, "training", workers=1, device="auto", checkpoint_minutes=1)
     assert project.planned("--configfile", config) == set()
 
 

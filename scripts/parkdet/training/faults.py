@@ -38,7 +38,7 @@ def _explain(error: Exception, settings: Settings) -> str | None:
             f"A process that loads images was lost ({said or 'its connection ended'}), most often "
             f"because memory ran out: use fewer workers (--workers, now {settings.workers}) or "
             f"keep fewer images in memory (--cache-gb, now {settings.cache_gb:g}), and run again "
-            "to continue after the last whole epoch."
+            "to continue from the state saved last."
         )
     out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
     if out_of_memory or any(phrase in said for phrase in NO_MEMORY):

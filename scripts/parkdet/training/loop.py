@@ -15,6 +15,7 @@ from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
 from parkdet.training.fitness import fitness
 from parkdet.training.loader import build_loader, close_loader
+from parkdet.training.saver import Saver
 from parkdet.training.schedule import Schedule
 from parkdet.training.settings import STAGES
 from parkdet.training.setup import Job
@@ -28,9 +29,10 @@ log = logging.getLogger("parkdet")
 class Trainer:
     """Runs epochs; all that changes is in ``state``. To be closed, for its loading processes."""
 
-    def __init__(self, job: Job, state: TrainingState, stop: StopRequest) -> None:
+    def __init__(self, job: Job, state: TrainingState, stop: StopRequest, saver: Saver) -> None:
         settings = job.settings
-        self._job, self._settings, self.state, self._stop = job, settings, state, stop
+        self._job, self._settings, self.state = job, settings, state
+        self._stop, self._saver = stop, saver
         classes = len(job.train.categories)
         order = EpochOrder(
             images=len(job.train.images),
@@ -67,44 +69,57 @@ class Trainer:
                 job.val, settings.imgsz, val_batch, job.precision, job.device
             )
         self._unchecked: tuple[torch.Tensor, list[int]] | None = None
+        self._counted = time.monotonic()
 
     def close(self) -> None:
         """Ends the loading processes."""
         close_loader(self._loader)
 
     def run_epoch(self) -> dict[str, Any]:
-        """Trains one epoch and validates if it is due.
+        """Trains one epoch, or the rest of it, and validates if that is due.
 
         Returns:
             The epoch's row of figures, which is in the state's history, too.
 
         Raises:
-            StoppedEarly: a stop was requested.
+            StoppedEarly: a stop was requested; the state is that after the last batch.
             UserError: an image cannot be used, or the loss is not finite.
         """
-        started = time.monotonic()
+        before = sum(row["seconds"] for row in self.state.history)
         self._train()
-        trained = time.monotonic()
+        trained = self.state.seconds
         metrics = self._validate()
+        self._count_seconds()
         row = self._figures(metrics)
-        row["images_per_s"] = self._pictures / (trained - started)
-        row["seconds"] = time.monotonic() - started
+        row["images_per_s"] = self._pictures / (trained - before)
+        row["seconds"] = self.state.seconds - before
         self._close_epoch(row)
         return row
 
     def _train(self) -> None:
         state, settings = self.state, self._settings
         state.model.train()
-        if state.batch == 0:
-            state.mean_losses.zero_()
-            state.optimizer.zero_grad()
         self._batches.start_at(state.epoch, state.batch)
         label = f"{settings.stage} {state.epoch + 1}/{settings.epochs}"
         for batch in track(self._load(), len(self._batches) - state.batch, label):
             self._train_on(batch)
+            self._count_seconds()
             if self._stop:
-                raise StoppedEarly(f"epoch {state.epoch + 1} was interrupted")
+                self._check_loss()
+                raise StoppedEarly(f"stopped after batch {self._place()}")
+            if self._saver.due():
+                self._check_loss()
+                self._saver.save(state)
         self._check_loss()
+
+    def _place(self) -> str:
+        done, epochs = self.state.epoch, self._settings.epochs
+        return f"{self.state.batch} of {len(self._batches)} in epoch {done + 1} of {epochs}"
+
+    def _count_seconds(self) -> None:
+        now = time.monotonic()
+        self.state.seconds += now - self._counted
+        self._counted = now
 
     def _load(self) -> Any:
         try:
@@ -144,7 +159,10 @@ class Trainer:
         state.average.update(state.model)
 
     def _check_loss(self) -> None:
-        """Checks the loss of the batch before, so that a GPU need not be waited for."""
+        """Checks the loss of the batch before, so that a GPU need not be waited for.
+
+        Before a state is saved it is called for the latest batch.
+        """
         unchecked, self._unchecked = self._unchecked, None
         if unchecked is not None and not unchecked[0].all():
             names = ", ".join(self._job.train.images[index].file_name for index in unchecked[1])
@@ -185,6 +203,8 @@ class Trainer:
         """Counts the epoch as done, keeps the best weights and decides whether to go on."""
         state, patience = self.state, self._settings.patience
         state.epoch, state.batch = state.epoch + 1, 0
+        state.mean_losses.zero_()
+        state.optimizer.zero_grad()  # drops what the accumulation left over, as yolov5 does
         state.history.append(row)
         if "fitness" not in row:
             return

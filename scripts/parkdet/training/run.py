@@ -12,12 +12,13 @@ import torch
 import parkdet
 from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
-from parkdet.errors import StoppedEarly
+from parkdet.errors import StoppedEarly, UserError
 from parkdet.provenance import write_provenance
 from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
 from parkdet.training.loop import Trainer
 from parkdet.training.metrics_log import Board, describe, write_csv
+from parkdet.training.saver import Saver
 from parkdet.training.settings import Settings
 from parkdet.training.setup import Job, build_state, read_job, settle_anchors
 from parkdet.training.signals import StopRequest, stop_requests
@@ -32,7 +33,7 @@ def train(settings: Settings) -> None:
 
     Raises:
         UserError: bad input or options, a loss that is not finite, or too little memory.
-        StoppedEarly: a signal asked to stop; the state after the last whole epoch is saved.
+        StoppedEarly: a signal asked to stop; the state after the latest batch is saved.
     """
     started = time.time()
     with (
@@ -78,11 +79,12 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
     if saved is None:
         settle_anchors(job, state.model)
         return
-    state.load_state_dict(saved["state"])
+    _restore(state, saved["state"], store.folder)
     if state.finished(job.settings.epochs):
         log.info("already trained: the outputs are written from %s", store.folder)
         return
-    log.info("resuming after epoch %d from %s", state.epoch, store.folder)
+    within = f" and batch {state.batch} of the next" if state.batch else ""
+    log.info("resuming after epoch %d%s from %s", state.epoch, within, store.folder)
     if job.settings.retrain:
         log.warning(
             "--retrain does not undo an unfinished training, which goes on; to start anew, "
@@ -94,6 +96,17 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
         log.warning("the training continues, not bit-identical: %s", "; ".join(changes))
     if saved["code"] != _code():
         log.warning("the training continues with changed code: the result may differ")
+
+
+def _restore(state: TrainingState, saved: dict[str, Any], folder: Path) -> None:
+    try:
+        state.load_state_dict(saved)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(
+            f"The state in {folder} does not fit this version of the program ({said}): continue "
+            "with the version that saved it, or remove the folder to train anew."
+        ) from error
 
 
 def _is_stale(job: Job, saved: dict[str, Any], folder: Path) -> bool:
@@ -117,8 +130,9 @@ def _run_epochs(job: Job, state: TrainingState, store: StateStore, stop: StopReq
     if state.finished(settings.epochs):
         return
     context = {"environment": environment(job.device), "code": _code()}
+    saver = Saver(store, context, settings.checkpoint_minutes)
     with (
-        closing(Trainer(job, state, stop)) as trainer,
+        closing(Trainer(job, state, stop, saver)) as trainer,
         closing(Board(settings.tensorboard, state.epoch)) as board,
     ):
         while not state.finished(settings.epochs):
@@ -126,19 +140,13 @@ def _run_epochs(job: Job, state: TrainingState, store: StateStore, stop: StopReq
                 row = trainer.run_epoch()
             except StoppedEarly as error:
                 raise StoppedEarly(
-                    f"{stop.signal.name}: {error}; {_where(state, store)}. "
+                    f"{stop.signal.name}: {error}; the state is saved in {saver.save(state)}. "
                     "Run the same command again to continue."
                 ) from None
-            store.save({"state": state.state_dict(), **context}, state.epoch)
+            saver.save(state)
             write_csv(settings.metrics, state.history)
             board.add(row)
             log.info("%s", describe(row, settings.stage, settings.epochs))
-
-
-def _where(state: TrainingState, store: StateStore) -> str:
-    if state.epoch == 0:
-        return "no epoch is done yet"
-    return f"the state after epoch {state.epoch} is in {store.folder}"
 
 
 def _write_outputs(job: Job, state: TrainingState, started: float) -> None:

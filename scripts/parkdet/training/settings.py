@@ -19,6 +19,7 @@ STAGES = ("baseline", "tune")
 NOT_DECISIVE = frozenset(
     {"dataset", "weights", "state_dir", "last", "best", "metrics", "tensorboard"}
     | {"precision", "device", "workers", "threads", "cache_gb", "retrain"}
+    | {"checkpoint_minutes"}
 )
 
 
@@ -57,6 +58,7 @@ class Settings:
     workers: int = 2
     threads: int | None = None
     cache_gb: float = 2.0
+    checkpoint_minutes: float = 10.0
     tensorboard: Path | None = None
     retrain: bool = False
 

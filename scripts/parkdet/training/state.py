@@ -29,9 +29,10 @@ class TrainingState:
 
     Attributes:
         epoch: epochs done.
-        batch: batches done of the epoch that runs.
+        batch: batches done of the epoch that runs; all of them: its validation is due.
         last_step: iteration of the last optimizer step; iterations count batches over all epochs.
         mean_losses: running means of box, obj and cls loss in this epoch, shape (3,).
+        seconds: wall-clock time of all that is in this state, over all attempts.
         stopped: ended before the last epoch because the fitness did not grow.
         history: one row of figures for each epoch done.
     """
@@ -44,6 +45,7 @@ class TrainingState:
     epoch: int = 0
     batch: int = 0
     last_step: int = -1
+    seconds: float = 0.0
     best: Best = field(default_factory=Best)
     stopped: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -59,12 +61,14 @@ class TrainingState:
             "average": self.average.model.state_dict(),
             "updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
+            "gradients": self._gradients(),
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
             "mean_losses": self.mean_losses,
             "epoch": self.epoch,
             "batch": self.batch,
             "last_step": self.last_step,
+            "seconds": self.seconds,
             "best": vars(self.best),
             "stopped": self.stopped,
             "history": self.history,
@@ -76,11 +80,22 @@ class TrainingState:
         self.average.model.load_state_dict(saved["average"])
         self.average.updates = saved["updates"]
         self.optimizer.load_state_dict(saved["optimizer"])
+        for name, parameter in self.model.named_parameters():
+            gradient = saved["gradients"].get(name)
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
         self.scaler.load_state_dict(saved["scaler"])
         torch.set_rng_state(saved["random"])
         self.mean_losses.copy_(saved["mean_losses"])
         self.epoch, self.batch = saved["epoch"], saved["batch"]
-        self.last_step = saved["last_step"]
+        self.last_step, self.seconds = saved["last_step"], saved["seconds"]
         self.best = Best(**saved["best"])
         self.stopped = saved["stopped"]
         self.history = saved["history"]
+
+    def _gradients(self) -> dict[str, torch.Tensor]:
+        """What was accumulated since the last step; nothing right after one."""
+        return {
+            name: parameter.grad
+            for name, parameter in self.model.named_parameters()
+            if parameter.grad is not None
+        }

@@ -14,54 +14,121 @@ from parkdet.files import atomic_write, read_bytes, read_json, write_json
 
 log = logging.getLogger("parkdet")
 
-KEPT = 2  # newest states
+FORMAT = 1  # of what a state file holds
+KEPT = 2  # newest sound states
 CHECKSUM_BYTES = 32
+NAMES = "epoch-*-batch-*.pt"  # in order of progress
 
 
 class StateStore:
-    """States of one fingerprint, ``{folder}/epoch-000012.pt``: a torch file and its SHA-256."""
+    """States of one fingerprint: torch files that end in the SHA-256 of what is before it.
+
+    ``{folder}/epoch-000012-batch-000345.pt`` is the state after 12 epochs and 345 batches.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unusable: set[Path] = set()
 
-    def save(self, state: dict[str, Any], epoch: int) -> None:
-        """Writes a state, complete or not at all, and removes all but the newest two."""
-        with atomic_write(self.folder / f"epoch-{epoch:06d}.pt") as file:
-            hashing = _HashingWriter(file)
-            torch.save(state, hashing)
-            file.write(hashing.digest())
-        for old in self.files()[KEPT:]:
+    def save(self, state: dict[str, Any], epoch: int, batch: int = 0) -> Path:
+        """Writes a state, complete or not at all, and removes all but the newest two.
+
+        Returns:
+            Its file.
+
+        Raises:
+            UserError: it cannot be written; those before it are as they were.
+        """
+        path = self.folder / f"epoch-{epoch:06d}-batch-{batch:06d}.pt"
+        try:
+            with atomic_write(path) as file:
+                _write({"format": FORMAT, **state}, file)
+        except UserError as error:
+            raise UserError(
+                f"{error} The states saved before are as they were: run again to continue."
+            ) from error
+        self._unusable.discard(path)
+        sound = [file for file in self.files() if file not in self._unusable]
+        for old in [*sound[KEPT:], *self._unusable]:
             old.unlink(missing_ok=True)
+        return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest state that is sound; None if there is none. Damaged ones are warned about."""
-        for path in self.files():
-            content = read_bytes(path)
-            payload, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
-            if hashlib.sha256(payload).digest() == checksum:
-                return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-            log.warning("state %s is damaged (its checksum differs): it is passed over", path)
+        """The newest state that is sound; None if there is none. Others are warned about.
+
+        They stay until the next state is saved.
+        """
+        paths = self.files()
+        for path in paths:
+            try:
+                return _read(path)
+            except ValueError as error:
+                log.warning("state %s is damaged (%s): it is passed over", path, error)
+                self._unusable.add(path)
+        if paths:
+            log.warning("no state in %s can be used: the training starts anew", self.folder)
         return None
 
     def files(self) -> list[Path]:
         """The saved states, newest first."""
-        return sorted(self.folder.glob("epoch-*.pt"), reverse=True)
+        return sorted(self.folder.glob(NAMES), reverse=True)
 
     def clear(self) -> None:
         """Removes all states."""
         for path in self.files():
             path.unlink()
 
+    def tidy(self) -> None:
+        """Removes what saves that were killed left; for the one process that may write here."""
+        for path in self.folder.glob(f".{NAMES}.*"):
+            path.unlink(missing_ok=True)
+
+
+def _write(content: dict[str, Any], file: IO[bytes]) -> None:
+    hashing = _HashingWriter(file)
+    try:
+        torch.save(content, hashing)
+    except RuntimeError:
+        if hashing.error is not None:
+            raise hashing.error from None  # torch hides that the disk is full
+        raise
+    file.write(hashing.digest())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A state.
+
+    Raises:
+        ValueError: it is not whole, or not a state as :meth:`StateStore.save` writes it.
+        UserError: the file cannot be read.
+    """
+    content = memoryview(read_bytes(path))
+    payload, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
+    if hashlib.sha256(payload).digest() != checksum:
+        raise ValueError("its checksum differs")
+    try:
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and pickle raise whatever they stumble over
+        raise ValueError(f"it is not a torch file: {type(error).__name__}") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError("it is not a state of this version")
+    return state
+
 
 class _HashingWriter:
-    """Passes on what is written and hashes it on the way."""
+    """Passes on what is written and hashes it on the way; remembers why it could not."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._hash = file, hashlib.sha256()
+        self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
         self._hash.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
 
     def flush(self) -> None:
         self._file.flush()

@@ -8,8 +8,10 @@ import torch
 from parkdet.hyperparameters import Hyperparameters
 from parkdet.training import schedule
 from parkdet.training.loop import Trainer
+from parkdet.training.saver import Saver
 from parkdet.training.setup import build_state, read_job, settle_anchors
 from parkdet.training.signals import StopRequest
+from parkdet.training.store import StateStore
 
 EPOCHS = 3
 LEAST_WARMUP = 6  # batches instead of 100, so that the warm-up ends within an epoch
@@ -99,7 +101,8 @@ def test_weights_equal_those_of_yolov5s_course(settings, changes, group, monkeyp
     state = build_state(job)
     original = copy.deepcopy(state.model)
     settle_anchors(job, state.model)
-    trainer = Trainer(job, state, StopRequest())
+    saver = Saver(StateStore(settings.state_dir), {}, minutes=0)
+    trainer = Trainer(job, state, StopRequest(), saver)
     trainer._validator = None
     batches = epochs_of(trainer)
     assert LEAST_WARMUP % len(batches[0]) and 2 * len(batches[0]) > LEAST_WARMUP

@@ -1,55 +1,17 @@
-import csv
 import dataclasses
 import json
-import os
 import shutil
-import signal
 
 import pytest
 import torch
 
+from interruptions import figures, outputs, rows
 from parkdet.detector.checkpoints import load_checkpoint
-from parkdet.errors import StoppedEarly, UserError
+from parkdet.errors import UserError
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.hyperparameters import Hyperparameters
 from parkdet.training import loop, run, validation
-from parkdet.training.fingerprint import environment
 from parkdet.training.run import train
-
-
-def outputs(settings):
-    return settings.last.read_bytes(), settings.best.read_bytes()
-
-
-def rows(settings):
-    with settings.metrics.open() as file:
-        return list(csv.DictReader(file))
-
-
-def figures(settings):
-    """The metrics without the times, which differ from run to run."""
-    times = ("images_per_s", "seconds")
-    return [{key: row[key] for key in row if key not in times} for row in rows(settings)]
-
-
-def interrupt(monkeypatch, epoch, batch, action):
-    """Does ``action`` after the given batch, in a training that starts in this test."""
-    original = loop.Trainer._train_on
-
-    def train_on(trainer, images):
-        original(trainer, images)
-        if (trainer.state.epoch, trainer.state.batch) == (epoch, batch):
-            action()
-
-    monkeypatch.setattr(loop.Trainer, "_train_on", train_on)
-
-
-class Killed(BaseException):
-    """Stands for a process that ends at once."""
-
-
-def kill():
-    raise Killed
 
 
 def test_two_runs_give_the_same_bytes(settings, uninterrupted):
@@ -62,108 +24,6 @@ def test_two_runs_give_the_same_bytes(settings, uninterrupted):
 def test_workers_do_not_change_the_bytes(settings, uninterrupted, workers):
     train(dataclasses.replace(settings, workers=workers))
     assert outputs(settings) == outputs(uninterrupted)
-
-
-@pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_a_killed_training_goes_on_to_the_same_bytes(settings, uninterrupted, monkeypatch, epoch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, epoch, 2, kill)
-        with pytest.raises(Killed):
-            train(settings)
-    assert not settings.last.exists()
-    train(settings)
-    assert outputs(settings) == outputs(uninterrupted)
-    assert figures(settings) == figures(uninterrupted)
-
-
-def test_killed_during_validation(settings, uninterrupted, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(validation, "evaluate", lambda *_: kill())
-        with pytest.raises(Killed):
-            train(settings)
-    train(settings)
-    assert outputs(settings) == outputs(uninterrupted)
-
-
-def test_a_damaged_state_costs_an_epoch_but_not_the_result(settings, uninterrupted, messages):
-    train(settings)
-    newest = max(settings.state_dir.glob("*/epoch-*.pt"))
-    os.truncate(newest, newest.stat().st_size // 2)
-    train(settings)
-    assert "is damaged" in messages.text
-    assert "resuming after epoch 3" in messages.text
-    assert outputs(settings) == outputs(uninterrupted)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_a_signal_stops_with_75_and_loses_no_epoch(settings, uninterrupted, monkeypatch, number):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 1, 1, lambda: os.kill(os.getpid(), number))
-        with pytest.raises(StoppedEarly, match=f"{number.name}.*after epoch 1 is in") as stopped:
-            train(settings)
-    assert stopped.value.exit_code == 75
-    train(settings)
-    assert outputs(settings) == outputs(uninterrupted)
-
-
-def test_a_finished_training_only_writes_its_outputs(settings, monkeypatch, messages):
-    train(settings)
-    before = outputs(settings)
-    for path in (settings.last, settings.best, settings.metrics):
-        path.unlink()
-    monkeypatch.setattr(loop.Trainer, "run_epoch", lambda _: pytest.fail("trained again"))
-    train(settings)
-    assert outputs(settings) == before
-    assert len(rows(settings)) == 4
-    assert "already trained" in messages.text
-
-
-def test_retrain_ignores_a_finished_state(settings, messages):
-    short = dataclasses.replace(settings, epochs=1)
-    train(short)
-    before = outputs(short)
-    train(dataclasses.replace(short, retrain=True))
-    assert "trained anew as asked" in messages.text
-    assert outputs(short) == before
-
-
-def test_retrain_goes_on_with_an_unfinished_state_and_says_how_to_start_anew(
-    settings, monkeypatch, messages
-):
-    short = dataclasses.replace(settings, epochs=2)
-    with monkeypatch.context() as patch:
-        interrupt(patch, 1, 1, kill)
-        with pytest.raises(Killed):
-            train(short)
-    train(dataclasses.replace(short, retrain=True))
-    (folder,) = short.state_dir.iterdir()
-    (warning,) = [record for record in messages.records if "--retrain" in record.getMessage()]
-    assert warning.levelname == "WARNING"
-    assert f"remove {folder}" in warning.getMessage()
-
-
-def test_other_code_trains_anew_when_finished_and_warns_when_not(settings, monkeypatch, messages):
-    short = dataclasses.replace(settings, epochs=2)
-    with monkeypatch.context() as patch:
-        interrupt(patch, 1, 1, kill)
-        with pytest.raises(Killed):
-            train(short)
-    monkeypatch.setattr(run, "_code", lambda: "other")
-    train(short)
-    assert "continues with changed code" in messages.text
-    monkeypatch.setattr(run, "_code", lambda: "yet another")
-    train(short)
-    assert "trained before with other code" in messages.text
-
-
-def test_another_number_of_threads_is_warned_about(settings, monkeypatch, messages):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 3, 1, kill)
-        with pytest.raises(Killed):
-            train(settings)
-    monkeypatch.setattr(run, "environment", lambda device: {**environment(device), "threads": 2})
-    train(settings)
-    assert "not bit-identical: threads was 1, is 2" in messages.text
 
 
 def test_what_is_written(settings):

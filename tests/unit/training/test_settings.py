@@ -58,6 +58,7 @@ def test_what_decides_the_result_is_decisive(change):
         {"dataset": Path("moved")},
         {"cache_gb": 1.0},
         {"retrain": True},
+        {"checkpoint_minutes": 1.0},
         {"tensorboard": Path("board")},
     ],
 )

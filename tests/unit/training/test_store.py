@@ -1,8 +1,13 @@
+import hashlib
+import io
 import os
+import resource
 
 import pytest
 import torch
 
+from parkdet import files
+from parkdet.errors import UserError
 from parkdet.training.fingerprint import fingerprint
 from parkdet.training.store import StateStore, differences, open_store
 
@@ -25,7 +30,10 @@ def test_the_two_newest_are_kept(tmp_path):
     store = StateStore(tmp_path)
     for number in (8, 9, 10, 11):
         store.save(state(number), number)
-    assert [path.name for path in store.files()] == ["epoch-000011.pt", "epoch-000010.pt"]
+    assert [path.name for path in store.files()] == [
+        "epoch-000011-batch-000000.pt",
+        "epoch-000010-batch-000000.pt",
+    ]
 
 
 @pytest.mark.parametrize("place", [0, 0.3, 0.7, 0.999])
@@ -38,7 +46,7 @@ def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, messages, place)
     content[int(place * len(content))] ^= 1
     newest.write_bytes(content)
     assert store.load()["number"] == 1
-    assert "epoch-000002.pt is damaged" in messages.text
+    assert "epoch-000002-batch-000000.pt is damaged (its checksum differs)" in messages.text
 
 
 @pytest.mark.parametrize("size", [0, 10, 31, 32, 33, 500])
@@ -50,11 +58,108 @@ def test_a_truncated_state_falls_back(tmp_path, size):
     assert store.load()["number"] == 1
 
 
-def test_all_damaged_is_a_fresh_start(tmp_path):
+def test_all_damaged_is_a_fresh_start_that_is_told(tmp_path, messages):
+    store = StateStore(tmp_path)
+    for number in (1, 2):
+        store.save(state(number), number)
+    for path in store.files():
+        os.truncate(path, 100)
+    assert store.load() is None
+    assert messages.text.count("is damaged") == 2
+    assert f"no state in {tmp_path} can be used: the training starts anew" in messages.text
+
+
+def sealed(content):
+    return content + hashlib.sha256(content).digest()
+
+
+def packed(content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"garbage", "not a torch file"),
+        (b"", "not a torch file"),
+        (packed({"format": 0}), "not a state of this version"),
+        (packed([1, 2]), "not a state of this version"),
+    ],
+    ids=["garbage", "nothing", "another format", "no state"],
+)
+def test_a_right_checksum_is_not_enough(tmp_path, messages, content, reason):
+    store = StateStore(tmp_path)
+    for number in (1, 2):
+        store.save(state(number), number)
+    store.files()[0].write_bytes(sealed(content))
+    assert store.load()["number"] == 1
+    assert reason in messages.text
+
+
+def test_batches_order_within_an_epoch(tmp_path):
+    store = StateStore(tmp_path)
+    for number, place in enumerate([(1, 999), (2, 0), (2, 7), (2, 12)]):
+        store.save(state(number), *place)
+    assert [path.name for path in store.files()] == [
+        "epoch-000002-batch-000012.pt",
+        "epoch-000002-batch-000007.pt",
+    ]
+    assert store.load()["number"] == 3
+
+
+def test_a_damaged_state_does_not_take_the_place_of_a_sound_one(tmp_path):
+    store = StateStore(tmp_path)
+    for number in (4, 5):
+        store.save(state(number), number)
+    os.truncate(store.files()[0], 100)
+    again = StateStore(tmp_path)
+    again.load()
+    assert len(again.files()) == 2  # nothing goes before something is saved
+    again.save(state(4.5), 4, 5)
+    names = ["epoch-000004-batch-000005.pt", "epoch-000004-batch-000000.pt"]
+    assert [path.name for path in again.files()] == names
+
+
+def test_only_leftovers_of_killed_saves_are_tidied_away(tmp_path):
+    store = StateStore(tmp_path)
+    saved = store.save(state(1), 1)
+    others = [tmp_path / name for name in ("notes.txt", ".hidden", "epoch-1.pt", ".epoch-1.pt.x")]
+    for path in others:
+        path.touch()
+    (tmp_path / f".{saved.name}.a1b2c3d4").touch()
+    store.tidy()
+    assert sorted(tmp_path.iterdir()) == sorted([saved, *others])
+
+
+def test_the_temporary_file_of_a_save_has_a_name_that_is_tidied(tmp_path, monkeypatch):
+    store = StateStore(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", lambda *_: None)
+        patch.setattr(files.os, "unlink", lambda *_: None)
+        store.save(state(1), 1)  # its temporary file stays, as of a process that is killed there
+    (left,) = tmp_path.iterdir()
+    store.tidy()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("bytes_left", [0, 300, 50_000])
+def test_a_full_disk_is_a_clear_error_and_costs_no_state(tmp_path, bytes_left):
     store = StateStore(tmp_path)
     store.save(state(1), 1)
-    os.truncate(store.files()[0], 100)
-    assert store.load() is None
+    before = store.files()[0].read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, limit[1]))  # as a full disk to writers
+    try:
+        with pytest.raises(
+            UserError, match=r"Cannot write .*epoch-000002.*disk not full.*continue"
+        ):
+            store.save({"weights": torch.zeros(100_000)}, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+    assert store.load()["number"] == 1
 
 
 def test_clear_removes_all_states(tmp_path):

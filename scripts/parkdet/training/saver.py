@@ -1,0 +1,48 @@
+"""When the state of a running training is saved, and together with what."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parkdet.training.state import TrainingState
+from parkdet.training.store import StateStore
+
+
+class Saver:
+    """Saves a state whenever asked, and knows when one is due.
+
+    Args:
+        context: what is saved beside the state: what it was made with.
+        minutes: longest time between two saves; 0: none is ever due.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        context: dict[str, Any],
+        minutes: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._context = store, context
+        self._seconds, self._clock = 60 * minutes, clock
+        self._latest = clock()
+
+    def due(self) -> bool:
+        """Whether the latest save is too long ago."""
+        return self._seconds > 0 and self._clock() - self._latest >= self._seconds
+
+    def save(self, state: TrainingState) -> Path:
+        """Writes the state.
+
+        Returns:
+            Its file.
+
+        Raises:
+            UserError: it cannot be written; those before it are as they were.
+        """
+        content = {"state": state.state_dict(), **self._context}
+        path = self._store.save(content, state.epoch, state.batch)
+        self._latest = self._clock()
+        return path
