@@ -16,6 +16,7 @@ from parkdet.errors import StoppedEarly, UserError
 from parkdet.provenance import write_provenance
 from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
+from parkdet.training.lock import StateLock
 from parkdet.training.loop import Trainer
 from parkdet.training.metrics_log import Board, describe, write_csv
 from parkdet.training.saver import Saver
@@ -32,7 +33,8 @@ def train(settings: Settings) -> None:
     """Trains, or goes on training, and writes the last and the best weights and the metrics.
 
     Raises:
-        UserError: bad input or options, a loss that is not finite, or too little memory.
+        UserError: bad input or options, a loss that is not finite, too little memory, or another
+            process trains the same.
         StoppedEarly: a signal asked to stop; the state after the latest batch is saved.
     """
     started = time.time()
@@ -44,14 +46,17 @@ def train(settings: Settings) -> None:
         job = read_job(settings)
         torch.manual_seed(settings.seed)
         state = build_state(job)
-        if settings.epochs:
-            automatic = ("precision",) if settings.precision == "auto" else ()
-            store = open_store(
-                settings.state_dir, fingerprint(job.decisive), job.decisive, automatic
-            )
+        if not settings.epochs:
+            _write_outputs(job, state, started)
+            return
+        automatic = ("precision",) if settings.precision == "auto" else ()
+        store = open_store(settings.state_dir, fingerprint(job.decisive), job.decisive, automatic)
+        with StateLock(store.folder) as lock:
+            store.tidy()
             _resume(job, state, store)
-            _run_epochs(job, state, store, stop)
-        _write_outputs(job, state, started)
+            _run_epochs(job, state, store, lock, stop)
+            lock.check()
+            _write_outputs(job, state, started)
 
 
 @contextmanager
@@ -125,12 +130,14 @@ def _code() -> str:
     return code_hash(Path(parkdet.__file__).parents[1] / "train.py")
 
 
-def _run_epochs(job: Job, state: TrainingState, store: StateStore, stop: StopRequest) -> None:
+def _run_epochs(
+    job: Job, state: TrainingState, store: StateStore, lock: StateLock, stop: StopRequest
+) -> None:
     settings = job.settings
     if state.finished(settings.epochs):
         return
     context = {"environment": environment(job.device), "code": _code()}
-    saver = Saver(store, context, settings.checkpoint_minutes)
+    saver = Saver(store, lock, context, settings.checkpoint_minutes)
     with (
         closing(Trainer(job, state, stop, saver)) as trainer,
         closing(Board(settings.tensorboard, state.epoch)) as board,

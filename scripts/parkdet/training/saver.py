@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from parkdet.training.lock import StateLock
 from parkdet.training.state import TrainingState
 from parkdet.training.store import StateStore
 
@@ -21,11 +22,12 @@ class Saver:
     def __init__(
         self,
         store: StateStore,
+        lock: StateLock,
         context: dict[str, Any],
         minutes: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._context = store, context
+        self._store, self._lock, self._context = store, lock, context
         self._seconds, self._clock = 60 * minutes, clock
         self._latest = clock()
 
@@ -40,8 +42,10 @@ class Saver:
             Its file.
 
         Raises:
-            UserError: it cannot be written; those before it are as they were.
+            UserError: it cannot be written, those before it are as they were; or the lock was
+                lost.
         """
+        self._lock.check()
         content = {"state": state.state_dict(), **self._context}
         path = self._store.save(content, state.epoch, state.batch)
         self._latest = self._clock()

@@ -80,8 +80,9 @@ class StateStore:
 
     def tidy(self) -> None:
         """Removes what saves that were killed left; for the one process that may write here."""
-        for path in self.folder.glob(f".{NAMES}.*"):
-            path.unlink(missing_ok=True)
+        for name in (NAMES, "owner.json"):
+            for path in self.folder.glob(f".{name}.*"):
+                path.unlink(missing_ok=True)
 
 
 def _write(content: dict[str, Any], file: IO[bytes]) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from parkdet.hyperparameters import Hyperparameters
 from parkdet.training import schedule
+from parkdet.training.lock import StateLock
 from parkdet.training.loop import Trainer
 from parkdet.training.saver import Saver
 from parkdet.training.setup import build_state, read_job, settle_anchors
@@ -91,7 +92,7 @@ def epochs_of(trainer):
     ],
     ids=["7.0.14", "2022", "one image", "partial sums"],
 )
-def test_weights_equal_those_of_yolov5s_course(settings, changes, group, monkeypatch):
+def test_weights_equal_those_of_yolov5s_course(settings, changes, group, monkeypatch, tmp_path):
     """Across the end of the warm-up, growing accumulation and epoch ends it does not divide."""
     monkeypatch.setattr(schedule, "LEAST_WARMUP", LEAST_WARMUP)
     hyp = Hyperparameters(lr0=0.02, lrf=0.1, warmup_bias_lr=0.05, warmup_epochs=0.1)
@@ -101,8 +102,8 @@ def test_weights_equal_those_of_yolov5s_course(settings, changes, group, monkeyp
     state = build_state(job)
     original = copy.deepcopy(state.model)
     settle_anchors(job, state.model)
-    saver = Saver(StateStore(settings.state_dir), {}, minutes=0)
-    trainer = Trainer(job, state, StopRequest(), saver)
+    never = Saver(StateStore(tmp_path), StateLock(tmp_path), {}, minutes=0)
+    trainer = Trainer(job, state, StopRequest(), never)
     trainer._validator = None
     batches = epochs_of(trainer)
     assert LEAST_WARMUP % len(batches[0]) and 2 * len(batches[0]) > LEAST_WARMUP
