@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -65,6 +66,11 @@ def write_part(root: Path, part: str, images: int) -> None:
     truth = {"images": records, "annotations": annotations, "categories": categories}
     (root / f"{part}.json").write_text(json.dumps(truth))
     (root / f"{part}.txt").write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.fixture(scope="session", name="write_part")
+def _write_part() -> Callable[[Path, str, int], None]:
+    return write_part
 
 
 @pytest.fixture(scope="session")
