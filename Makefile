@@ -4,6 +4,7 @@
 # make test    the tests           make lint   formatting, linting
 # make test-slow  the demo in full, with what it must reach
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
+# make bench-precision  bf16 against fp32 on the same photographs, 5 seeds each (needs PARKDET_DATA)
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-precision lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -44,6 +45,9 @@ test-slow: setup
 
 bench-accuracy: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/accuracy.py
+
+bench-precision: setup
+	$(BIN)/python benchmarks/precision.py
 
 lint: setup
 	$(BIN)/ruff check .

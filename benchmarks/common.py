@@ -1,0 +1,130 @@
+"""What the benchmarks share: a preset, its prepared images, trainings, scores, the machine."""
+
+import contextlib
+import csv
+import datetime
+import importlib.metadata
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from parkdet.config import Config, validate  # noqa: E402
+from parkdet.options import prepare_options, training_options  # noqa: E402
+from parkdet.plan import Plan  # noqa: E402
+
+VEHICLES = ROOT / "presets/vehicles.yaml"
+WORK = ROOT / "results/benchmarks"
+RECORDS = ROOT / "benchmarks/results"
+PREDICTION = ["--conf", "0.001", "--iou", "0.6", "--max-det", "300", "--batch-size", "16"]
+
+
+def read_preset(path: Path = VEHICLES, **baseline_and_training: dict[str, Any]) -> Config:
+    """A preset with settings of its sections replaced: ``training={"seed": 3}``."""
+    preset = yaml.safe_load(path.read_text())
+    for section, changes in baseline_and_training.items():
+        preset[section] = preset[section] | changes
+    config = validate(preset)
+    Plan(config).check()
+    return config
+
+
+def run_script(name: str, *options: object, log: Path | None = None) -> None:
+    """Runs a program of the repository; what it says goes to ``log`` if there is one.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    command = [sys.executable, str(ROOT / name), *map(str, options)]
+    if log is None:
+        subprocess.run(command, check=True, cwd=ROOT)
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file:
+        subprocess.run(command, check=True, cwd=ROOT, stdout=file, stderr=file)
+
+
+def prepare(config: Config) -> Path:
+    """The folder of the preset's prepared images, made when missing."""
+    out, plan = WORK / config.run / "dataset", Plan(config)
+    if not (out / "dataset.yaml").exists():
+        options = ("--data-root", plan.root, "--out", out, *prepare_options(plan))
+        run_script("scripts/prepare_dataset.py", *options)
+    return out
+
+
+def train(config: Config, dataset: Path, out: Path, *options: object) -> list[dict[str, str]]:
+    """The preset's baseline, or what is left of it; ``options`` come last and so win.
+
+    Returns:
+        The rows of its metrics file.
+    """
+    files = {"last": "last.pt", "best": "best.pt", "metrics": "metrics.csv", "state-dir": "state"}
+    places = [word for name, file in files.items() for word in (f"--{name}", out / file)]
+    start = ["--weights", Plan(config).pretrained, "--dataset", dataset / "dataset.yaml"]
+    own = training_options(config, config.baseline)
+    run_script("scripts/train.py", *start, *places, *own, *options, log=out / "log.txt")
+    with (out / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, float]:
+    """AP and AP50 of weights on the test truth of a preset, by pycocotools.
+
+    Args:
+        dataset: folder of the prepared images.
+        out: where the detections go.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    plan = Plan(config)
+    images = ["--images", dataset / "test.json", "--image-dir", *plan.test_images]
+    size = ["--imgsz", config.training.imgsz]
+    run_script("scripts/infer.py", "--weights", weights, *images, *size, *PREDICTION, "--out", out)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(plan.test_truth)
+        evaluation = COCOeval(truth, truth.loadRes(str(out)), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return {"ap": float(evaluation.stats[0]), "ap50": float(evaluation.stats[1])}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on, and when."""
+    models = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cpu": models[0] if models else "unknown",
+        "cores": len(os.sched_getaffinity(0)),
+        "torch": importlib.metadata.version("torch"),
+        "yolov5": importlib.metadata.version("yolov5"),
+        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def write_record(name: str, record: dict[str, Any]) -> Path:
+    """Writes the figures of a benchmark, with the machine, to benchmarks/results/."""
+    path = RECORDS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), **record}, indent=2) + "\n")
+    return path
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
