@@ -195,6 +195,18 @@ def test_a_damaged_state_costs_an_epoch_but_not_the_result(settings, uninterrupt
     assert outputs(settings) == outputs(uninterrupted)
 
 
+def test_without_a_sound_state_the_training_starts_anew_and_ends_the_same(
+    settings, uninterrupted, messages
+):
+    train(settings)
+    for path in settings.state_dir.glob("*/epoch-*.pt"):
+        path.write_bytes(path.read_bytes()[:-1])
+    train(settings)
+    assert messages.text.count("is damaged") == 2
+    assert "the training starts anew" in messages.text
+    assert outputs(settings) == outputs(uninterrupted)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_stops_with_75_and_loses_no_batch(
     settings, uninterrupted, monkeypatch, messages, number

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import random
 import resource
 
 import pytest
@@ -36,32 +37,51 @@ def test_the_two_newest_are_kept(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("place", [0, 0.3, 0.7, 0.999])
-def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, messages, place):
-    store = StateStore(tmp_path)
+def two_saved(folder):
+    store = StateStore(folder)
     for number in (1, 2):
         store.save(state(number), number)
-    newest = store.files()[0]
-    content = bytearray(newest.read_bytes())
-    content[int(place * len(content))] ^= 1
-    newest.write_bytes(content)
-    assert store.load()["number"] == 1
-    assert "epoch-000002-batch-000000.pt is damaged (its checksum differs)" in messages.text
+    return store
 
 
-@pytest.mark.parametrize("size", [0, 10, 31, 32, 33, 500])
+def test_a_flipped_bit_anywhere_falls_back_to_the_state_before(tmp_path, messages):
+    newest = two_saved(tmp_path).files()[0]
+    whole = newest.read_bytes()
+    draw = random.Random(1)
+    places = {0, len(whole) - 33, len(whole) - 32, len(whole) - 1}
+    places |= {draw.randrange(len(whole)) for _ in range(100)}
+    for place in places:
+        content = bytearray(whole)
+        content[place] ^= 1 << draw.randrange(8)
+        newest.write_bytes(content)
+        assert StateStore(tmp_path).load()["number"] == 1
+    assert messages.text.count("batch-000000.pt is damaged (its checksum differs)") == len(places)
+
+
+@pytest.mark.parametrize("size", [0, 10, 31, 32, 33, 500, -1])
 def test_a_truncated_state_falls_back(tmp_path, size):
-    store = StateStore(tmp_path)
-    for number in (1, 2):
-        store.save(state(number), number)
-    os.truncate(store.files()[0], size)
+    store = two_saved(tmp_path)
+    newest = store.files()[0]
+    os.truncate(newest, size % newest.stat().st_size)
     assert store.load()["number"] == 1
+
+
+def test_what_was_added_to_a_state_is_damage_too(tmp_path):
+    store = two_saved(tmp_path)
+    with store.files()[0].open("ab") as file:
+        file.write(b"\0")
+    assert store.load()["number"] == 1
+
+
+def test_a_sound_newest_needs_no_sound_state_before(tmp_path, messages):
+    store = two_saved(tmp_path)
+    store.files()[1].write_bytes(random.Random(1).randbytes(1000))
+    assert store.load()["number"] == 2
+    assert not messages.text
 
 
 def test_all_damaged_is_a_fresh_start_that_is_told(tmp_path, messages):
-    store = StateStore(tmp_path)
-    for number in (1, 2):
-        store.save(state(number), number)
+    store = two_saved(tmp_path)
     for path in store.files():
         os.truncate(path, 100)
     assert store.load() is None
@@ -90,9 +110,7 @@ def packed(content):
     ids=["garbage", "nothing", "another format", "no state"],
 )
 def test_a_right_checksum_is_not_enough(tmp_path, messages, content, reason):
-    store = StateStore(tmp_path)
-    for number in (1, 2):
-        store.save(state(number), number)
+    store = two_saved(tmp_path)
     store.files()[0].write_bytes(sealed(content))
     assert store.load()["number"] == 1
     assert reason in messages.text
