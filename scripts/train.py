@@ -180,9 +180,11 @@ def main(arguments: argparse.Namespace) -> None:
     # cores that the loading processes (or another job) need; measured 2.7 times as fast there.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+    from parkdet.memory import keep_freed_memory
     from parkdet.training.run import train
     from parkdet.training.settings import Settings, parse_hyperparameters
 
+    keep_freed_memory()
     options = vars(arguments) | {"hyp": parse_hyperparameters(arguments.hyp)}
     del options["log"]
     train(Settings(**options))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from parkdet.data.training_set import Part
+from parkdet.detector.norm_silu import compiled_identity
 from parkdet.files import sha256_file
 from parkdet.training.settings import Settings
 
@@ -51,4 +52,5 @@ def environment(device: torch.device) -> dict[str, Any]:
         "torchvision": metadata.version("torchvision").split("+")[0],
         "numpy": np.__version__,
         "opencv": cv2.__version__,
+        "compiled": compiled_identity() if device.type == "cpu" else None,
     }

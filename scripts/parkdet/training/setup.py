@@ -11,6 +11,7 @@ from parkdet.data.training_set import Part, read_part
 from parkdet.detector.anchors import fit_anchors
 from parkdet.detector.build import build_model, largest_stride
 from parkdet.detector.checkpoints import load_checkpoint, transfer_weights
+from parkdet.detector.norm_silu import fuse_norm_silu
 from parkdet.detector.precision import resolve_device, resolve_precision
 from parkdet.errors import UserError
 from parkdet.training.ema import MovingAverage
@@ -78,6 +79,8 @@ def build_state(job: Job) -> TrainingState:
             f"layers, so freeze must be less than {layers}."
         )
     freeze(model, settings.freeze)
+    if job.device.type == "cpu":
+        fuse_norm_silu(model)
     optimizer = build_optimizer(
         model, settings.optimizer, settings.hyp, settings.batch_size, settings.nominal_batch
     )

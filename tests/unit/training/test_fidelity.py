@@ -12,7 +12,7 @@ import torch
 from parkdet.detector.build import build_model
 from parkdet.detector.checkpoints import load_checkpoint, transfer_weights
 from parkdet.hyperparameters import Hyperparameters
-from parkdet.training import loop, run
+from parkdet.training import loop, run, setup
 from parkdet.training.setup import read_job
 
 EPOCHS, BATCHES = 4, 33
@@ -106,6 +106,9 @@ def test_weights_equal_those_of_yolov5(
         val_period=0,
         **quirks,
     )
+    # The compiled operation is as exact as torch's (test_norm_silu.py) but rounds otherwise, which
+    # grows here, too. What is compared here is the course of the training.
+    monkeypatch.setattr(setup, "fuse_norm_silu", lambda model: None)
     job = read_job(settings)
     folder = tmp_path / "stock"
     build_loader, build_state = loop.build_loader, run.build_state

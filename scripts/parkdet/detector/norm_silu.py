@@ -1,0 +1,119 @@
+"""Batch normalisation and SiLU as one operation on a CPU, where memory is what they wait for."""
+
+import ctypes
+import logging
+from typing import Any
+
+import torch
+from torch import nn
+from yolov5.models.common import Conv
+
+from parkdet.detector.compiled import load_compiled
+
+log = logging.getLogger("parkdet")
+
+SOURCE = "norm_silu"
+TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+
+def fuse_norm_silu(model: nn.Module) -> None:
+    """Lets a model on a CPU train with the compiled operation; without a compiler does nothing.
+
+    Names, shapes and meaning of its weights stay as they are. In eval mode it computes as before.
+    """
+    if load_compiled(SOURCE) is None:
+        return
+    for module in model.modules():
+        if isinstance(module, Conv) and isinstance(module.act, nn.SiLU):
+            module.bn.__class__ = NormSiLU
+            module.act = nn.Identity()
+
+
+def compiled_identity() -> str | None:
+    """What decides the last bits of the compiled operation; None if there is none here."""
+    loaded = load_compiled(SOURCE)
+    return loaded[1] if loaded else None
+
+
+class NormSiLU(nn.BatchNorm2d):
+    """Batch normalisation and then SiLU."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalises and activates (n, channels, height, width)."""
+        channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        if not (self.training and channels_last and images.dtype in TYPES):
+            return nn.functional.silu(super().forward(images))
+        self.num_batches_tracked.add_(1)
+        return _NormSiLU.apply(
+            images,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            self.momentum,
+            self.eps,
+        )
+
+
+class _NormSiLU(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any,
+        images: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        running_mean: torch.Tensor,
+        running_var: torch.Tensor,
+        momentum: float,
+        epsilon: float,
+    ) -> torch.Tensor:
+        activated, mean, inverse = (torch.empty_like(like) for like in (images, weight, weight))
+        _call(
+            "forward",
+            *(images, activated, *_rows_and_channels(images), weight, bias),
+            *(running_mean, running_var, momentum, epsilon, mean, inverse),
+        )
+        context.save_for_backward(images, weight, bias, mean, inverse)
+        return activated
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        images, weight, bias, mean, inverse = context.saved_tensors
+        stride = _row_stride(gradient)
+        if stride is None:
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+            stride = images.shape[1]
+        found = tuple(torch.empty_like(like) for like in (images, weight, bias))
+        _call(
+            "backward",
+            *(images, gradient, stride, found[0], *_rows_and_channels(images)),
+            *(weight, bias, mean, inverse, *found[1:]),
+        )
+        return *found, None, None, None, None
+
+
+def _rows_and_channels(images: torch.Tensor) -> tuple[int, int]:
+    return images.numel() // images.shape[1], images.shape[1]
+
+
+def _row_stride(images: torch.Tensor) -> int | None:
+    """How many values apart pixels are, if all equally and a pixel's channels are neighbours."""
+    count, channels, height, width = images.shape
+    by_image, by_channel, by_line, by_pixel = images.stride()
+    sizes = ((count, by_image, height * width), (height, by_line, width), (width, by_pixel, 1))
+    distances = {divmod(stride, pixels) for size, stride, pixels in sizes if size > 1}
+    distance, rest = distances.pop() if distances else (channels, 0)
+    neighbours = by_channel == 1 or channels == 1
+    return distance if neighbours and not rest and not distances else None
+
+
+def _call(name: str, images: torch.Tensor, *arguments: torch.Tensor | float) -> None:
+    library, _ = load_compiled(SOURCE)
+    function = getattr(library, f"{SOURCE}_{name}_{TYPES[images.dtype]}")
+    function(*(_as_c(argument) for argument in (images, *arguments)))
+
+
+def _as_c(value: torch.Tensor | float) -> Any:
+    if isinstance(value, torch.Tensor):
+        return ctypes.c_void_p(value.data_ptr())
+    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_float(value)

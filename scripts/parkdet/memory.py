@@ -1,0 +1,24 @@
+"""How the process takes memory from the system and gives it back."""
+
+import ctypes
+import sys
+
+# Names and numbers of glibc's malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+
+
+def keep_freed_memory() -> None:
+    """Lets freed memory be used again instead of returning it to the system.
+
+    By default glibc returns every large tensor when it is freed, and the system clears the pages
+    anew when the next one is made: a tenth of a training step on a CPU. Does nothing where the C
+    library is another.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(M_TOP_PAD, 64 << 20)
