@@ -150,6 +150,12 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         "--threads", type=whole_number(1), metavar="N", help="threads of the model"
     )
     machine.add_argument(
+        "--no-deterministic",
+        dest="deterministic",
+        action="store_false",
+        help="let a GPU add in any order: faster, but no two runs are the same to the bit",
+    )
+    machine.add_argument(
         "--cache-gb",
         type=float,
         default=2.0,

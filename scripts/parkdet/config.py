@@ -111,6 +111,10 @@ class Training(Section):
     )
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
     workers: int = Field(2, ge=0, description="Processes that load images.")
+    deterministic: bool = Field(
+        True,
+        description="Algorithms that repeat to the bit; false lets a GPU use faster ones.",
+    )
     checkpoint_minutes: float = Field(
         10.0,
         ge=0,

@@ -55,7 +55,8 @@ def training_options(config: Config, stage: Stage) -> list[str]:
 def machine_options(config: Config) -> str:
     """Options of train.py that do not decide its result, for the shell: never a param."""
     names = ("device", "workers", "checkpoint_minutes")
-    return join(_flags(config.training, {name: f"--{name.replace('_', '-')}" for name in names}))
+    flags = _flags(config.training, {name: f"--{name.replace('_', '-')}" for name in names})
+    return join(flags + ["--no-deterministic"] * (not config.training.deterministic))
 
 
 def inference_options(config: Config) -> list[str]:

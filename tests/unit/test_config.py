@@ -92,7 +92,10 @@ def test_what_does_not_decide_the_result_is_no_option_of_a_training():
     options = training_options(validate(LEAST), validate(LEAST).baseline)
     machine = machine_options(validate(LEAST)).split()
     assert machine == ["--device", "auto", "--workers", "2", "--checkpoint-minutes", "10.0"]
-    assert not {*machine[::2], "--threads"} & set(options)
+    assert not {*machine[::2], "--threads", "--no-deterministic"} & set(options)
+    fast = validate({**LEAST, "training": {"deterministic": False}})
+    assert "--no-deterministic" in machine_options(fast).split()
+    assert training_options(fast, fast.baseline) == options
 
 
 def test_switches_and_empty_values_become_flags_or_nothing():

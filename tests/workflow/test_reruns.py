@@ -108,7 +108,8 @@ def test_a_finetune_hyperparameter_leaves_the_baseline(project, root):
 
 
 def test_settings_of_the_machine_train_not(project, root):
-    config = changed(project, root, "training", workers=1, device="auto", checkpoint_minutes=1)
+    elsewhere = {"workers": 1, "device": "auto", "checkpoint_minutes": 1, "deterministic": False}
+    config = changed(project, root, "training", **elsewhere)
     assert project.planned("--configfile", config) == set()
 
 

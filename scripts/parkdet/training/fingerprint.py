@@ -48,6 +48,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "host": platform.node(),
         "device": str(device),
         "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "torch": torch.__version__.split("+")[0],
         "torchvision": metadata.version("torchvision").split("+")[0],
         "numpy": np.__version__,

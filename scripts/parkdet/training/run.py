@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.provenance import write_provenance
+from parkdet.training.determinism import arithmetic
 from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
 from parkdet.training.lock import StateLock
@@ -41,7 +41,7 @@ def train(settings: Settings) -> None:
     with (
         machine_faults_explained(settings),
         stop_requests() as stop,
-        _repeatable(settings.threads),
+        arithmetic(settings.threads, settings.deterministic),
     ):
         job = read_job(settings)
         torch.manual_seed(settings.seed)
@@ -57,22 +57,6 @@ def train(settings: Settings) -> None:
             _run_epochs(job, state, store, lock, stop)
             lock.check()
             _write_outputs(job, state, started)
-
-
-@contextmanager
-def _repeatable(threads: int | None) -> Iterator[None]:
-    """Algorithms that give the same bits each time, with a fixed number of threads."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    torch.set_num_threads(threads or before[0])
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fill
 
 
 def _resume(job: Job, state: TrainingState, store: StateStore) -> None:

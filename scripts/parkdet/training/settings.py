@@ -19,7 +19,7 @@ STAGES = ("baseline", "tune")
 NOT_DECISIVE = frozenset(
     {"dataset", "weights", "state_dir", "last", "best", "metrics", "tensorboard"}
     | {"precision", "device", "workers", "threads", "cache_gb", "retrain"}
-    | {"checkpoint_minutes"}
+    | {"checkpoint_minutes", "deterministic"}
 )
 
 
@@ -59,6 +59,7 @@ class Settings:
     threads: int | None = None
     cache_gb: float = 2.0
     checkpoint_minutes: float = 10.0
+    deterministic: bool = True
     tensorboard: Path | None = None
     retrain: bool = False
 

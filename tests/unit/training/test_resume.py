@@ -272,11 +272,12 @@ def test_other_code_trains_anew_when_finished_and_warns_when_not(settings, monke
     assert "trained before with other code" in messages.text
 
 
-def test_another_number_of_threads_is_warned_about(settings, monkeypatch, messages):
+def test_a_change_of_the_arithmetic_is_warned_about(settings, monkeypatch, messages):
     with monkeypatch.context() as patch:
         interrupt(patch, 3, 1, kill)
         with pytest.raises(Killed):
             train(settings)
     monkeypatch.setattr(run, "environment", lambda device: {**environment(device), "threads": 2})
-    train(settings)
-    assert "not bit-identical: threads was 1, is 2" in messages.text
+    train(dataclasses.replace(settings, deterministic=False))
+    said = "not bit-identical: deterministic was True, is False; threads was 1, is 2"
+    assert said in messages.text

@@ -10,7 +10,7 @@ from parkdet.detector.checkpoints import load_checkpoint
 from parkdet.errors import UserError
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.hyperparameters import Hyperparameters
-from parkdet.training import loop, run, validation
+from parkdet.training import loop, validation
 from parkdet.training.run import train
 
 
@@ -133,14 +133,6 @@ def test_a_layer_must_be_left_to_train(settings):
         with pytest.raises(UserError, match=f"--freeze {layers} .* has 25 layers.* less than 25"):
             train(dataclasses.replace(settings, freeze=layers))
     train(dataclasses.replace(settings, freeze=24, epochs=1, val_period=0))
-
-
-def test_threads_and_algorithms_are_set_for_the_training_alone():
-    with run._repeatable(threads=2):
-        assert torch.get_num_threads() == 2
-        assert torch.are_deterministic_algorithms_enabled()
-    assert torch.get_num_threads() == 1
-    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_the_loss_falls(settings):

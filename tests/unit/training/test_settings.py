@@ -59,6 +59,7 @@ def test_what_decides_the_result_is_decisive(change):
         {"cache_gb": 1.0},
         {"retrain": True},
         {"checkpoint_minutes": 1.0},
+        {"deterministic": False},
         {"tensorboard": Path("board")},
     ],
 )
