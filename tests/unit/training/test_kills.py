@@ -118,21 +118,22 @@ def test_kills_at_random_times_do_not_change_a_byte(
         root = tmp_path / str(rounds)
         minutes = draw.choice([0, 1e-9, 0.002])  # at epoch ends, at each batch, now and then
         commands = both_stages(dataset, weights, root, workers=rounds % 2, minutes=minutes)
-        while (answer := attempt(commands, after=draw.uniform(0, seconds)))["code"]:
+        longest = seconds
+        while (answer := attempt(commands, after=draw.uniform(0, longest)))["code"]:
+            longest *= 1.05  # ends also on a machine that has become slower
             kills[STAGES[answer["stage"]], answer["phase"]] += 1
         assert results(root) == expected, told(kills)
     print(told(kills), f"in {rounds} rounds; undisturbed {seconds:.1f} s", sep="\n")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 1])
 def test_kills_at_chosen_places_do_not_change_a_byte(
-    attempt, undisturbed, dataset, weights, tmp_path, workers
+    attempt, undisturbed, dataset, weights, tmp_path
 ):
-    commands = both_stages(dataset, weights, tmp_path, workers=workers, minutes=1e-9)
     kills = Counter()
     for stage in STAGES:
-        for point, number in POINTS:
+        for place, (point, number) in enumerate(POINTS):
+            commands = both_stages(dataset, weights, tmp_path, workers=place % 2, minutes=1e-9)
             answer = attempt(commands, point=point, number=number)
             assert answer["code"], f"{stage}: never reached {point} {number} times"
             kills[stage, answer["phase"]] += 1
