@@ -17,13 +17,13 @@ from scipy import stats
 PRECISIONS = ("fp32", "bf16")
 
 
-def measure(preset: Path, seed: int, precision: str, out: Path) -> None:
+def measure(preset: Path, imgsz: int, seed: int, precision: str, threads: int, out: Path) -> None:
     """Trains and scores one run, unless ``out`` holds its figures already."""
     if (out / "scores.json").exists():
         return
-    config = read_preset(preset, training={"seed": seed, "precision": precision})
+    config = read_preset(preset, training={"seed": seed, "precision": precision, "imgsz": imgsz})
     dataset = prepare(config)
-    rows = train(config, dataset, out, "--threads", os.cpu_count())
+    rows = train(config, dataset, out, "--threads", threads)
     scores = score(out / "last.pt", dataset, config, out / "detections.json")
     scores["seconds"] = sum(float(row["seconds"]) for row in rows)
     (out / "scores.json").write_text(json.dumps(scores))
@@ -53,15 +53,19 @@ def main() -> None:
     parser.add_argument("--preset", type=Path, default=VEHICLES)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=PRECISIONS)
+    parser.add_argument("--imgsz", type=int, help="default: the preset's")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    folder = WORK / read_preset(arguments.preset).run / "precision"
+    preset = read_preset(arguments.preset)
+    imgsz = arguments.imgsz or preset.training.imgsz
+    folder = WORK / preset.run / f"precision-{imgsz}"
     for seed in arguments.seeds:
         for precision in arguments.precisions:
             out = folder / f"{precision}-seed{seed}"
-            measure(arguments.preset, seed, precision, out)
+            measure(arguments.preset, imgsz, seed, precision, arguments.threads, out)
     runs = finished(folder)
     seeds = sorted(runs["fp32"].keys() & runs["bf16"].keys())
-    record = {"preset": arguments.preset.name, "runs": runs, "paired_seeds": seeds}
+    record = {"preset": arguments.preset.name, "imgsz": imgsz, "runs": runs, "paired_seeds": seeds}
     if len(seeds) > 1:
         record["bf16_minus_fp32"] = {
             name: paired_difference(*([runs[p][seed][name] for seed in seeds] for p in PRECISIONS))
