@@ -12,7 +12,7 @@ import cv2
 import msgspec
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from parkdet.data.augmentation import make_picture
 from parkdet.data.image_cache import SharedImageCache, resized_shape
@@ -194,7 +194,7 @@ class TrainingSet(Dataset):
             )
         targets = torch.zeros((len(labels), 6))
         targets[:, 1:] = torch.from_numpy(labels)
-        return torch.from_numpy(np.ascontiguousarray(image[..., ::-1])), targets, sample.index
+        return torch.from_numpy(image), targets, sample.index
 
     def _load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self._cache.get(index, self._decode), self.part.labels[index]
@@ -244,4 +244,4 @@ def collate(items: Sequence[tuple[torch.Tensor, torch.Tensor, int]]) -> Batch:
     images, targets, indices = zip(*items, strict=True)
     for place, rows in enumerate(targets):
         rows[:, 0] = place
-    return Batch(torch.stack(images).permute(0, 3, 1, 2), torch.cat(targets), list(indices))
+    return Batch(default_collate(images).permute(0, 3, 1, 2), torch.cat(targets), list(indices))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy
-from yolov5.utils.augmentations import augment_hsv, letterbox, mixup, random_perspective
+from yolov5.utils.augmentations import letterbox, mixup, random_perspective
 
-__all__ = ["augment_hsv", "letterbox", "mixup", "random_perspective", "seeded"]
+__all__ = ["letterbox", "mixup", "random_perspective", "seeded"]
 
 
 @contextmanager
