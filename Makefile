@@ -4,7 +4,8 @@
 # make test    the tests           make lint   formatting, linting
 # make test-slow  the demo in full, with what it must reach
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
-# make bench-precision  bf16 against fp32 on the same photographs, 5 seeds each (needs PARKDET_DATA)
+# make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
+#              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
@@ -12,7 +13,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-precision lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-train bench-loader bench-precision bench-equal-time lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -46,8 +47,17 @@ test-slow: setup
 bench-accuracy: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/accuracy.py
 
+bench-train: setup
+	$(BIN)/python benchmarks/train.py
+
+bench-loader: setup
+	$(BIN)/python benchmarks/loader.py
+
 bench-precision: setup
 	$(BIN)/python benchmarks/precision.py
+
+bench-equal-time: setup
+	$(BIN)/python benchmarks/equal_time.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -22,16 +22,18 @@ from parkdet.options import prepare_options, training_options  # noqa: E402
 from parkdet.plan import Plan  # noqa: E402
 
 VEHICLES = ROOT / "presets/vehicles.yaml"
+VAL_IMAGES = 8  # of a subset: enough for a validation that is not counted
 WORK = ROOT / "results/benchmarks"
 RECORDS = ROOT / "benchmarks/results"
 PREDICTION = ["--conf", "0.001", "--iou", "0.6", "--max-det", "300", "--batch-size", "16"]
 
 
-def read_preset(path: Path = VEHICLES, **baseline_and_training: dict[str, Any]) -> Config:
+def read_preset(path: Path = VEHICLES, run: str | None = None, **changes: dict) -> Config:
     """A preset with settings of its sections replaced: ``training={"seed": 3}``."""
     preset = yaml.safe_load(path.read_text())
-    for section, changes in baseline_and_training.items():
-        preset[section] = preset[section] | changes
+    for section, values in changes.items():
+        preset[section] = preset[section] | values
+    preset["run"] = run or preset["run"]
     config = validate(preset)
     Plan(config).check()
     return config
@@ -58,6 +60,26 @@ def prepare(config: Config) -> Path:
     if not (out / "dataset.yaml").exists():
         options = ("--data-root", plan.root, "--out", out, *prepare_options(plan))
         run_script("scripts/prepare_dataset.py", *options)
+    return out
+
+
+def subset(dataset: Path, images: int, out: Path) -> Path:
+    """A prepared set of the first images of another, whose files it links to."""
+    if out.exists():
+        return out
+    out.mkdir(parents=True)
+    for folder in ("images", "labels"):
+        (out / folder).symlink_to(dataset / folder)
+    for part, count in (("train", images), ("val", VAL_IMAGES)):
+        lines = (dataset / f"{part}.txt").read_text().splitlines()[:count]
+        (out / f"{part}.txt").write_text("".join(f"{line}\n" for line in lines))
+        truth = json.loads((dataset / f"{part}.json").read_text())
+        truth["images"] = truth["images"][:count]
+        ids = {image["id"] for image in truth["images"]}
+        truth["annotations"] = [box for box in truth["annotations"] if box["image_id"] in ids]
+        (out / f"{part}.json").write_text(json.dumps(truth))
+    listing = yaml.safe_load((dataset / "dataset.yaml").read_text()) | {"path": str(out)}
+    (out / "dataset.yaml").write_text(yaml.safe_dump(listing, allow_unicode=True))
     return out
 
 
@@ -97,6 +119,22 @@ def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, 
         evaluation.accumulate()
         evaluation.summarize()
     return {"ap": float(evaluation.stats[0]), "ap50": float(evaluation.stats[1])}
+
+
+def train_and_score(config: Config, out: Path, threads: int | None = None) -> dict[str, float]:
+    """AP and AP50 of the preset's baseline, and its training seconds; kept in ``out``.
+
+    What is finished there is not trained again, and what was interrupted goes on.
+    """
+    path = out / "scores.json"
+    if not path.exists():
+        dataset = prepare(config)
+        rows = train(config, dataset, out, "--threads", threads or os.cpu_count())
+        scores = score(out / "last.pt", dataset, config, out / "detections.json")
+        images = len((dataset / "train.txt").read_text().splitlines())
+        scores["training_seconds"] = sum(images / float(row["images_per_s"]) for row in rows)
+        path.write_text(json.dumps(scores))
+    return json.loads(path.read_text())
 
 
 def machine() -> dict[str, Any]:

@@ -11,23 +11,10 @@ import os
 import statistics
 from pathlib import Path
 
-from common import VEHICLES, WORK, prepare, read_preset, score, table, train, write_record
+from common import VEHICLES, WORK, read_preset, table, train_and_score, write_record
 from scipy import stats
 
 PRECISIONS = ("fp32", "bf16")
-
-
-def measure(preset: Path, imgsz: int, seed: int, precision: str, threads: int, out: Path) -> None:
-    """Trains and scores one run, unless ``out`` holds its figures already."""
-    if (out / "scores.json").exists():
-        return
-    config = read_preset(preset, training={"seed": seed, "precision": precision, "imgsz": imgsz})
-    dataset = prepare(config)
-    rows = train(config, dataset, out, "--threads", threads)
-    scores = score(out / "last.pt", dataset, config, out / "detections.json")
-    scores["seconds"] = sum(float(row["seconds"]) for row in rows)
-    (out / "scores.json").write_text(json.dumps(scores))
-    print(f"seed {seed}, {precision}: {scores}", flush=True)
 
 
 def finished(folder: Path) -> dict[str, dict[int, dict[str, float]]]:
@@ -61,8 +48,11 @@ def main() -> None:
     folder = WORK / preset.run / f"precision-{imgsz}"
     for seed in arguments.seeds:
         for precision in arguments.precisions:
+            changes = {"seed": seed, "precision": precision, "imgsz": imgsz}
+            config = read_preset(arguments.preset, training=changes)
             out = folder / f"{precision}-seed{seed}"
-            measure(arguments.preset, imgsz, seed, precision, arguments.threads, out)
+            scores = train_and_score(config, out, arguments.threads)
+            print(f"seed {seed}, {precision}: {scores}", flush=True)
     runs = finished(folder)
     seeds = sorted(runs["fp32"].keys() & runs["bf16"].keys())
     record = {"preset": arguments.preset.name, "imgsz": imgsz, "runs": runs, "paired_seeds": seeds}
