@@ -53,9 +53,9 @@ def sidecar(path: str) -> str:
     return f"{path}.provenance.json"
 
 
-def gpus(device: str) -> int:
-    """GPUs that a job asks for: none on `cpu`, else one, also for `auto`."""
-    return 0 if device == "cpu" else 1
+def gpus(device: str, processes: int = 1) -> int:
+    """GPUs that a job asks for: none on `cpu`, else one a process, also for `auto`."""
+    return 0 if device == "cpu" else processes
 
 
 def all_cores() -> int:

@@ -44,7 +44,7 @@ rule train_baseline:
         "../envs/parkdet.yaml"
     threads: all_cores()
     resources:
-        gpu=gpus(CONFIG.training.device),
+        gpu=gpus(CONFIG.training.device, CONFIG.training.world_size),
         mem_mb=16000,
         runtime=2880,
     params:
@@ -79,7 +79,7 @@ rule finetune:
         "../envs/parkdet.yaml"
     threads: all_cores()
     resources:
-        gpu=gpus(CONFIG.training.device),
+        gpu=gpus(CONFIG.training.device, CONFIG.training.world_size),
         mem_mb=16000,
         runtime=1440,
     params:

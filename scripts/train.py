@@ -142,12 +142,31 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
-    machine.add_argument("--device", default="auto", help="auto, cpu, cuda:0")
     machine.add_argument(
-        "--workers", type=whole_number(0), default=2, metavar="N", help="processes that load images"
+        "--device", default="auto", help="auto, cpu, cuda:0, or cuda:0,1: a process on each GPU"
     )
     machine.add_argument(
-        "--threads", type=whole_number(1), metavar="N", help="threads of the model"
+        "--processes",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="processes that share each batch, on this machine",
+    )
+    machine.add_argument(
+        "--sync-bn", action="store_true", help="batch norm over the images of all GPUs"
+    )
+    machine.add_argument(
+        "--workers",
+        type=whole_number(0),
+        default=2,
+        metavar="N",
+        help="loading processes a process",
+    )
+    machine.add_argument(
+        "--threads",
+        type=whole_number(1),
+        metavar="N",
+        help="threads of the model, shared by the processes",
     )
     machine.add_argument(
         "--no-deterministic",
@@ -187,13 +206,25 @@ def main(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
     from parkdet.memory import keep_freed_memory
-    from parkdet.training.run import train
+    from parkdet.training.devices import count_processes
+    from parkdet.training.nodes import read_nodes
+    from parkdet.training.rank_process import is_rank, reported_to_launcher
     from parkdet.training.settings import Settings, parse_hyperparameters
 
     keep_freed_memory()
     options = vars(arguments) | {"hyp": parse_hyperparameters(arguments.hyp)}
     del options["log"]
-    train(Settings(**options))
+    settings = Settings(**options)
+    processes, nodes = count_processes(settings.device, settings.processes), read_nodes()
+    if not is_rank() and max(processes, nodes.count) > 1:
+        from parkdet.training.launch import launch
+
+        launch([sys.executable, *sys.orig_argv[1:]], processes, nodes)
+        return
+    with reported_to_launcher():
+        from parkdet.training.run import train
+
+        train(settings)
 
 
 if __name__ == "__main__":

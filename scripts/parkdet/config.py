@@ -16,9 +16,11 @@ from pydantic import (
 from parkdet.errors import UserError
 from parkdet.files import read_yaml
 from parkdet.hyperparameters import FinetuneHyperparameters, Hyperparameters
+from parkdet.training.devices import count_processes
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+Devices = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")]
 ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
@@ -104,17 +106,16 @@ class Training(Section):
         None, pattern="^[0-9a-f]{64}$", description="Checksum that the starting weights must have."
     )
     imgsz: ImageSize = Field(640, description="Image size in pixels, a multiple of 32.")
-    batch_size: int = Field(16, ge=1, description="Images a step.")
+    batch_size: int = Field(16, ge=1, description="Images a step, over all processes.")
     seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
     precision: Precision = Field(
         "auto", description="Arithmetic; auto: what is fast and safe on the device, and says which."
     )
-    device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
-    workers: int = Field(2, ge=0, description="Processes that load images.")
-    deterministic: bool = Field(
-        True,
-        description="Algorithms that repeat to the bit; false lets a GPU use faster ones.",
-    )
+    device: Devices = Field("auto", description="auto, cpu, cuda:0; cuda:0,1: a process on each.")
+    processes: int = Field(1, ge=1, description="Processes that share each batch, on one machine.")
+    sync_bn: bool = Field(False, description="Batch norm over the images of all GPUs.")
+    workers: int = Field(2, ge=0, description="Processes that load images, for each process.")
+    deterministic: bool = Field(True, description="Repeats to the bit; false: a GPU is faster.")
     checkpoint_minutes: float = Field(
         10.0,
         ge=0,
@@ -133,6 +134,17 @@ class Training(Section):
     val_batch_size: int | None = Field(
         None, ge=1, description="Images a val step; null: twice batch_size."
     )
+
+    @model_validator(mode="after")
+    def _processes_share_the_batch(self) -> "Training":
+        if self.batch_size % self.world_size:
+            raise ValueError(f"batch_size must be a multiple of the {self.world_size} processes")
+        return self
+
+    @property
+    def world_size(self) -> int:
+        """Processes of a training on one machine."""
+        return count_processes(self.device, self.processes)
 
 
 class Stage(Section):

@@ -40,15 +40,16 @@ def pretrained_options(plan: Plan) -> list[str]:
 def training_options(config: Config, stage: Stage) -> list[str]:
     """Options of train.py that decide its result."""
     shared = ("imgsz", "batch_size", "seed", "precision", "nominal_batch", "warmup_bias_group")
-    shared += ("fitness", "val_batch_size")
+    shared += ("fitness", "val_batch_size", "sync_bn")
     own = ("epochs", "epoch_parts", "image_weights", "optimizer", "schedule", "val_period")
     own += ("patience", "close_mosaic", "freeze")
-    clip = config.training.clip_grad_norm
+    clip, processes = config.training.clip_grad_norm, config.training.world_size
     return [
         *_flags(config.training, {name: f"--{name.replace('_', '-')}" for name in shared}),
         *_flags(stage, {name: f"--{name.replace('_', '-')}" for name in own}),
         *("--clip-grad-norm", "none" if clip is None else str(clip)),
         *("--hyp", stage.hyp.model_dump_json()),
+        *(("--processes", str(processes)) if processes > 1 else ()),
     ]
 
 

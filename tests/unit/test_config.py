@@ -33,7 +33,10 @@ def test_two_keys_are_enough():
         ({"run": "../a"}, "  run: String should match pattern"),
         ({"baseline": {"hyp": "none.yaml"}}, "  baseline.hyp: Cannot read none.yaml"),
         ({"training": {"workers": True}}, "  training.workers: Input should be a valid integer"),
-        ({"training": {"device": "cuda:0,1"}}, "  training.device: String should match pattern"),
+        ({"infer": {"device": "cuda:0,1"}}, "  infer.device: String should match pattern"),
+        ({"training": {"device": "cuda:0,"}}, "  training.device: String should match pattern"),
+        ({"training": {"processes": 3}}, "  training: batch_size must be a multiple of the 3"),
+        ({"training": {"device": "cuda:0,1", "processes": 4}}, "leave --processes out"),
         ({"baseline": {"patience": 3, "val_period": 0}}, "  baseline: patience needs"),
         ({"infer": None}, "  infer: must hold keys: weights, imgsz"),
         ({"data": {"root": "a", "group_pattern": "("}}, "data.group_pattern: not a regular"),
@@ -51,6 +54,19 @@ def test_a_mistake_is_named_with_its_path_and_what_is_allowed(change, message):
 def test_a_part_of_the_second_training_keeps_its_other_defaults():
     config = validate({**LEAST, "finetune": {"hyp": {"lr0": 0.002}}})
     assert (config.finetune.epochs, config.finetune.hyp.lrf) == (15, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("training", "processes"),
+    [({}, 1), ({"device": "cuda:0,1"}, 2), ({"device": "cpu", "processes": 4}, 4)],
+)
+def test_the_number_of_processes_decides_the_result_and_is_passed(training, processes):
+    config = validate({**LEAST, "training": training})
+    assert config.training.world_size == processes
+    options = training_options(config, config.baseline)
+    assert ("--processes" in options) == (processes > 1)
+    if processes > 1:
+        assert options[options.index("--processes") + 1] == str(processes)
 
 
 def test_every_mistake_has_its_line():

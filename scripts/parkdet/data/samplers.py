@@ -54,12 +54,15 @@ class EpochOrder:
 class EpochBatches:
     """Batch sampler for a DataLoader; the last batch may be smaller.
 
-    It lives in the main process and its items carry the epoch, so worker processes can persist.
+    Of several processes (ranks) each gets its share of each batch, so that the batches are what
+    they are with one. It lives in the main process and its items carry the epoch, so worker
+    processes can persist.
     """
 
-    def __init__(self, order: EpochOrder, batch_size: int) -> None:
+    def __init__(self, order: EpochOrder, batch_size: int, rank: int = 0, ranks: int = 1) -> None:
         self._order = order
         self._batch_size = min(batch_size, len(order))
+        self._rank, self._ranks = rank, ranks
         self._epoch = self._first_batch = 0
 
     def start_at(self, epoch: int, batch: int = 0) -> None:
@@ -71,13 +74,24 @@ class EpochBatches:
         return -(-len(self._order) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        indices = self._order(self._epoch)
-        size = self._batch_size
-        for start in range(self._first_batch * size, len(indices), size):
-            yield [
-                Sample(self._epoch, start + offset, index)
-                for offset, index in enumerate(indices[start : start + size])
-            ]
+        """Shares of this rank; an empty one is an image that is not to count.
+
+        Every rank must take part in every step.
+        """
+        for batch in range(self._first_batch, len(self)):
+            samples = self.samples(self._epoch, batch)
+            yield samples[self._rank :: self._ranks] or samples[:1]
+
+    def samples(self, epoch: int, batch: int) -> list[Sample]:
+        """A whole batch, over all ranks."""
+        start = batch * self._batch_size
+        indices = self._order(epoch)[start : start + self._batch_size]
+        return [Sample(epoch, start + offset, index) for offset, index in enumerate(indices)]
+
+    def sizes(self, batch: int) -> tuple[int, int]:
+        """Images that count of a batch: this rank's, and those of all ranks."""
+        whole = min(self._batch_size, len(self._order) - batch * self._batch_size)
+        return len(range(self._rank, whole, self._ranks)), whole
 
 
 def class_weights(labels: Sequence[np.ndarray], classes: int) -> np.ndarray:

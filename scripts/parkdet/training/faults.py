@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import distributed
 
 from parkdet.errors import UserError
 from parkdet.training.settings import Settings
@@ -39,6 +40,12 @@ def _explain(error: Exception, settings: Settings) -> str | None:
             f"because memory ran out: use fewer workers (--workers, now {settings.workers}) or "
             f"keep fewer images in memory (--cache-gb, now {settings.cache_gb:g}), and run again "
             "to continue from the state saved last."
+        )
+    if isinstance(error, distributed.DistError) or "gloo" in said:
+        return (
+            f"The connection to another process of this training was lost ({said}). See what that "
+            "one said; the state up to the last save is kept: run the same command again to "
+            "continue."
         )
     out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
     if out_of_memory or any(phrase in said for phrase in NO_MEMORY):

@@ -13,6 +13,7 @@ import torch
 from parkdet.data.training_set import Part
 from parkdet.detector.norm_silu import compiled_identity
 from parkdet.files import sha256_file
+from parkdet.training import ranks
 from parkdet.training.settings import Settings
 
 
@@ -26,7 +27,7 @@ def decisive_settings(
     """
     return settings.decisive() | {
         "precision": precision,
-        "processes": 1,
+        "processes": ranks.size(),
         "training data": train.digest(),
         "validation data": sha256_file(val.truth) if val else None,
         "starting weights": sha256_file(settings.weights) if settings.weights else None,

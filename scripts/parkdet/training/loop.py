@@ -13,6 +13,7 @@ from parkdet.detector.precision import autocast
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
+from parkdet.training import ranks
 from parkdet.training.fitness import fitness
 from parkdet.training.loader import build_loader, close_loader
 from parkdet.training.saver import Saver
@@ -29,7 +30,9 @@ log = logging.getLogger("parkdet")
 class Trainer:
     """Runs epochs; all that changes is in ``state``. To be closed, for its loading processes."""
 
-    def __init__(self, job: Job, state: TrainingState, stop: StopRequest, saver: Saver) -> None:
+    def __init__(
+        self, job: Job, state: TrainingState, stop: StopRequest, saver: Saver | None
+    ) -> None:
         settings = job.settings
         self._job, self._settings, self.state = job, settings, state
         self._stop, self._saver = stop, saver
@@ -49,8 +52,9 @@ class Trainer:
             stage=STAGES.index(settings.stage),
         )
         self._pictures = len(order)
-        self._batches = EpochBatches(order, settings.batch_size)
-        dataset = TrainingSet(job.train, recipe, order, int(settings.cache_gb * 1e9))
+        self._batches = EpochBatches(order, settings.batch_size, ranks.rank(), ranks.size())
+        cache_bytes = int(settings.cache_gb * 1e9) // ranks.local_size()
+        dataset = TrainingSet(job.train, recipe, order, cache_bytes)
         self._loader = build_loader(dataset, self._batches, settings.workers, job.device)
         self._schedule = Schedule(
             hyp=settings.hyp,
@@ -62,9 +66,10 @@ class Trainer:
             bias_group=settings.warmup_bias_group,
         )
         self._loss = build_loss(state.model, settings.hyp, settings.imgsz, classes)
+        self._network = ranks.wrapped(state.model, job.device, settings.sync_bn)
         self._validator = None
         if job.val is not None:
-            val_batch = settings.val_batch_size or 2 * settings.batch_size
+            val_batch = settings.val_batch_size or 2 * settings.batch_size // ranks.size()
             self._validator = Validator(
                 job.val, settings.imgsz, val_batch, job.precision, job.device
             )
@@ -101,13 +106,14 @@ class Trainer:
         state.model.train()
         self._batches.start_at(state.epoch, state.batch)
         label = f"{settings.stage} {state.epoch + 1}/{settings.epochs}"
-        for batch in track(self._load(), len(self._batches) - state.batch, label):
+        left = len(self._batches) - state.batch
+        for batch in track(self._load(), left, label) if ranks.is_main() else self._load():
             self._train_on(batch)
             self._count_seconds()
-            if self._stop:
+            if ranks.agree_to_stop(self._stop):
                 self._check_loss()
                 raise StoppedEarly(f"stopped after batch {self._place()}")
-            if self._saver.due():
+            if self._saver and self._saver.due():
                 self._check_loss()
                 self._saver.save(state)
         self._check_loss()
@@ -130,21 +136,24 @@ class Trainer:
 
     def _train_on(self, batch: Batch) -> None:
         state, device = self.state, self._job.device
+        own, whole = self._batches.sizes(state.batch)
         iteration = state.batch + len(self._batches) * state.epoch
         self._schedule.apply(state.optimizer, iteration, state.epoch)
         images = batch.images.to(device, non_blocking=True).float().div_(255)
         targets = batch.targets.to(device, non_blocking=True)
         with autocast(self._job.precision, device):
-            outputs = state.model(images)
+            outputs = self._network(images)
         loss, parts = self._loss([output.float() for output in outputs], targets)
-        state.scaler.scale(loss).backward()
+        state.scaler.scale(ranks.share_of_loss(loss, own)).backward()
+        loss, parts = ranks.whole_loss(loss.detach(), parts, own, whole)
         if iteration - state.last_step >= self._schedule.accumulation(iteration):
             self._step()
             state.last_step = iteration
         state.mean_losses.mul_(state.batch).add_(parts).div_(state.batch + 1)
+        samples = self._batches.samples(state.epoch, state.batch)
         state.batch += 1
         self._check_loss()
-        self._unchecked = (loss.detach().isfinite(), batch.indices)
+        self._unchecked = (loss.isfinite(), [sample.index for sample in samples])
 
     def _step(self) -> None:
         state = self.state
@@ -177,7 +186,7 @@ class Trainer:
         due = done == settings.epochs or (settings.val_period and done % settings.val_period == 0)
         if self._validator is None or not due:
             return None
-        return self._validator(self.state.average.model, self._stop)
+        return ranks.by_main(lambda: self._validator(self.state.average.model, self._stop))
 
     def _figures(self, metrics: Metrics | None) -> dict[str, Any]:
         box, objectness, classes = self.state.mean_losses.tolist()

@@ -30,6 +30,11 @@ class Report(msgspec.Struct):
     message: str
 
 
+def is_rank() -> bool:
+    """Whether a launcher, ours or torchrun, started this process as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 @contextmanager
 def reported_to_launcher() -> Iterator[None]:
     """Hands what is raised in the block to the launcher, which shows it once for all ranks.

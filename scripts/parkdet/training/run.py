@@ -1,6 +1,7 @@
 """One training from its options to its weight files, resumed where it was interrupted."""
 
 import logging
+import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.provenance import write_provenance
+from parkdet.training import ranks
 from parkdet.training.determinism import arithmetic
 from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
@@ -41,11 +43,15 @@ def train(settings: Settings) -> None:
     with (
         machine_faults_explained(settings),
         stop_requests() as stop,
-        arithmetic(settings.threads, settings.deterministic),
+        ranks.joined(),
+        arithmetic(_threads(settings.threads), settings.deterministic),
     ):
         job = read_job(settings)
         torch.manual_seed(settings.seed)
         state = build_state(job)
+        if not ranks.is_main():
+            _follow(job, state, stop)
+            return
         if not settings.epochs:
             _write_outputs(job, state, started)
             return
@@ -59,16 +65,34 @@ def train(settings: Settings) -> None:
             _write_outputs(job, state, started)
 
 
+def _threads(asked: int | None) -> int | None:
+    """Threads of this process, of those that all on this machine are to have; None: as torch."""
+    if ranks.local_size() == 1:
+        return asked
+    return max(1, (asked or len(os.sched_getaffinity(0))) // ranks.local_size())
+
+
+def _follow(job: Job, state: TrainingState, stop: StopRequest) -> None:
+    """What ranks other than 0 do: they compute, and neither read nor write."""
+    epochs = job.settings.epochs
+    if epochs:
+        _take_up(job, state, ranks.from_main(None), job.settings.state_dir)
+    if state.finished(epochs):
+        return
+    with closing(Trainer(job, state, stop, None)) as trainer:
+        while not state.finished(epochs):
+            trainer.run_epoch()
+
+
 def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
     """Loads the newest sound state into ``state``; without one, settles the anchors."""
     saved = store.load()
     if saved is not None and _is_stale(job, saved, store.folder):
         store.clear()
         saved = None
+    _take_up(job, state, ranks.from_main(saved), store.folder)
     if saved is None:
-        settle_anchors(job, state.model)
         return
-    _restore(state, saved["state"], store.folder)
     if state.finished(job.settings.epochs):
         log.info("already trained: the outputs are written from %s", store.folder)
         return
@@ -87,9 +111,12 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
         log.warning("the training continues with changed code: the result may differ")
 
 
-def _restore(state: TrainingState, saved: dict[str, Any], folder: Path) -> None:
+def _take_up(job: Job, state: TrainingState, saved: dict[str, Any] | None, folder: Path) -> None:
+    if saved is None:
+        settle_anchors(job, state.model)
+        return
     try:
-        state.load_state_dict(saved)
+        state.load_state_dict(saved["state"])
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         said = " ".join(str(error).split())
         raise UserError(

@@ -55,6 +55,8 @@ class Settings:
     val_batch_size: int | None = None
     precision: str = "auto"
     device: str = "auto"
+    processes: int = 1
+    sync_bn: bool = False
     workers: int = 2
     threads: int | None = None
     cache_gb: float = 2.0

@@ -14,6 +14,8 @@ from parkdet.detector.checkpoints import load_checkpoint, transfer_weights
 from parkdet.detector.norm_silu import fuse_norm_silu
 from parkdet.detector.precision import resolve_device, resolve_precision
 from parkdet.errors import UserError
+from parkdet.training import ranks
+from parkdet.training.devices import device_of_rank
 from parkdet.training.ema import MovingAverage
 from parkdet.training.fingerprint import decisive_settings
 from parkdet.training.optimizer import build_optimizer, freeze
@@ -50,7 +52,9 @@ def read_job(settings: Settings) -> Job:
     train, val = read_part(settings.dataset, "train"), read_part(settings.dataset, "val")
     if not any(len(labels) for labels in train.labels):
         raise UserError(f"{train.truth} has no box to learn from. Check the data and its split.")
-    device = resolve_device(settings.device)
+    _check_batch_size(settings.batch_size)
+    asked = device_of_rank(settings.device, ranks.local_rank(), torch.cuda.device_count())
+    device = resolve_device(asked if ranks.local_size() > 1 else settings.device)
     precision = resolve_precision(settings.precision, device, training=True)
     scored = val if val.images else None
     return Job(
@@ -61,6 +65,14 @@ def read_job(settings: Settings) -> Job:
         precision=precision,
         decisive=decisive_settings(settings, train, scored, precision),
     )
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size % ranks.size():
+        raise UserError(
+            f"--batch-size {batch_size} is shared by {ranks.size()} processes, so it must be a "
+            f"multiple of {ranks.size()}: try {-(-batch_size // ranks.size()) * ranks.size()}."
+        )
 
 
 def build_state(job: Job) -> TrainingState:

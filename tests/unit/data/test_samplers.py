@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pytest
 
@@ -52,9 +54,8 @@ def test_image_weights_sum_the_class_weights_of_the_boxes():
 
 
 def test_image_weights_equal_yolov5():
+    importlib.import_module("parkdet.detector.compat")  # before yolov5
     from yolov5.utils.general import labels_to_class_weights, labels_to_image_weights
-
-    import parkdet.detector.compat  # noqa: F401
 
     generator = np.random.default_rng(0)
     labels = [boxes(*generator.integers(0, 5, n)) for n in (3, 0, 7, 1)]
@@ -84,3 +85,21 @@ def test_batches_can_start_within_an_epoch():
 
 def test_a_batch_is_no_larger_than_the_epoch():
     assert len(EpochBatches(EpochOrder(3, seed=0, stage="baseline"), 16)) == 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 5])
+def test_the_shares_of_all_ranks_make_up_the_batches_of_one(ranks):
+    order = EpochOrder(13, seed=0, stage="baseline", weights=[1.0] * 13)
+    whole = EpochBatches(order, 6)
+    shares = [EpochBatches(order, 6, rank, ranks) for rank in range(ranks)]
+    for batches in (whole, *shares):
+        batches.start_at(2, 1)
+    for batch, (samples, *parts) in enumerate(zip(whole, *shares, strict=True), start=1):
+        assert samples == whole.samples(2, batch)
+        counted = []
+        for share, part in zip(shares, parts, strict=True):
+            own, size = share.sizes(batch)
+            assert part and size == len(samples)  # nobody is left without an image
+            counted += part[:own]
+        assert sorted(counted) == sorted(samples)
+    assert [share.sizes(2) for share in shares] == [(1, 1)] + [(0, 1)] * (ranks - 1)

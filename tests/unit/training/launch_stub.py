@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from parkdet.command_line import run
-from parkdet.training.launch import launch, read_nodes
+from parkdet.training.launch import launch
+from parkdet.training.nodes import read_nodes
 
 folder, behaviour, environment = ARGUMENTS  # noqa: F821
 os.environ.update(environment)

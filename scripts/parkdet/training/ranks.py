@@ -1,0 +1,164 @@
+"""The processes (ranks) of a training that computes in several; a single one is rank 0 of 1.
+
+Ranks are started by :mod:`parkdet.training.launch` or by torchrun. Every rank has the same
+weights, optimizer and counters, because gradients are averaged at each batch; rank 0 alone reads
+and writes the state and the outputs.
+"""
+
+import datetime
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import distributed, nn
+
+from parkdet.errors import StoppedEarly, UserError
+from parkdet.training.signals import StopRequest
+
+T = TypeVar("T")
+log = logging.getLogger("parkdet")
+
+PATIENCE = datetime.timedelta(hours=6)  # others wait while rank 0 validates or saves
+
+
+def size() -> int:
+    """Ranks over all machines."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process over all machines, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def is_main() -> bool:
+    """Whether this is rank 0, which reads, writes and speaks for all."""
+    return rank() == 0
+
+
+def local_size() -> int:
+    """Ranks on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if distributed.is_initialized() else 1
+
+
+def local_rank() -> int:
+    """Number of this process on this machine, from 0."""
+    return int(os.environ["LOCAL_RANK"]) if distributed.is_initialized() else 0
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Joins the other ranks for the time of the block; others than rank 0 only log warnings.
+
+    In a process that was not started as a rank it does nothing.
+    """
+    if not distributed.is_torchelastic_launched():
+        yield
+        return
+    # Tensors of a CPU go through gloo, also on a machine with GPUs: so does what is agreed.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    if not is_main():
+        log.setLevel(logging.WARNING)
+    try:
+        yield
+    except StoppedEarly:
+        distributed.destroy_process_group()
+        raise
+    # Not after a fault: it may wait for a rank that is dead.
+    distributed.destroy_process_group()
+
+
+def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
+    """``model`` such that gradients are averaged over the ranks; itself if there is but one.
+
+    Args:
+        sync_bn: batch norms take their statistics over all ranks; ``model`` is changed in place.
+
+    Raises:
+        UserError: ``sync_bn`` without several processes on GPUs.
+    """
+    if sync_bn and (size() == 1 or device.type == "cpu"):
+        raise UserError(
+            "--sync-bn (training.sync_bn) is for several processes on GPUs, such as --device "
+            f"cuda:0,1; here there {'is' if size() == 1 else 'are'} {size()} on {device.type}."
+        )
+    if size() == 1:
+        return model
+    if sync_bn:
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if device.type == "cpu":
+        return nn.parallel.DistributedDataParallel(model)
+    torch.cuda.set_device(device)
+    return nn.parallel.DistributedDataParallel(model, device_ids=[device])
+
+
+def share_of_loss(loss: torch.Tensor, own: int) -> torch.Tensor:
+    """What a rank takes the gradient of, so that the mean over ranks is the gradient of the sum.
+
+    Args:
+        loss: of this rank's images: their mean times their number, as yolov5 has it.
+        own: how many of its images count; 0: it only takes part.
+    """
+    if size() == 1:
+        return loss
+    return loss * (size() if own else 0)
+
+
+def whole_loss(
+    loss: torch.Tensor, parts: torch.Tensor, own: int, whole: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The detached loss and its parts of the whole batch, from those of each rank's share.
+
+    Args:
+        loss: shape (1,), a sum over images.
+        parts: shape (3,), means over images.
+        own: images of this rank that count.
+        whole: images of all ranks.
+    """
+    if size() == 1:
+        return loss, parts
+    sums = torch.cat((loss, parts)) if own else torch.zeros(4, device=loss.device)
+    sums[1:] *= own
+    distributed.all_reduce(sums)
+    return sums[:1], sums[1:] / whole
+
+
+def agree_to_stop(stop: StopRequest) -> bool:
+    """Whether any rank was asked to stop; if so, each of them is from now on."""
+    if size() > 1:
+        number = torch.tensor(stop.signal or 0)
+        distributed.all_reduce(number, distributed.ReduceOp.MAX)
+        if number:
+            stop.heed(int(number))
+    return bool(stop)
+
+
+def by_main(work: Callable[[], T]) -> T:
+    """What ``work`` returns or how it is stopped in rank 0, which alone does it, in every rank.
+
+    Raises:
+        StoppedEarly: it was stopped.
+    """
+    result, stopped = None, None
+    if is_main():
+        try:
+            result = work()
+        except StoppedEarly as error:
+            stopped = str(error)
+    result, stopped = from_main((result, stopped))
+    if stopped is not None:
+        raise StoppedEarly(stopped)
+    return result
+
+
+def from_main(value: T) -> T:
+    """Rank 0's ``value``, in every rank; others give anything. For what can be pickled."""
+    if size() == 1:
+        return value
+    values = [value if is_main() else None]
+    distributed.broadcast_object_list(values)
+    return values[0]
