@@ -171,12 +171,12 @@ class TrainingSet(Dataset):
     def __len__(self) -> int:
         return len(self.part.paths)
 
-    def __getitem__(self, sample: Sample) -> tuple[torch.Tensor, torch.Tensor, int]:
+    def __getitem__(self, sample: Sample) -> tuple[torch.Tensor, torch.Tensor]:
         """Makes a picture.
 
         Returns:
             The picture, RGB uint8 (imgsz, imgsz, 3); its targets, float32 (n, 6): 0, class and
-            centre x, y, width, height as shares; the index of the image.
+            centre x, y, width, height as shares.
 
         Raises:
             UserError: the image cannot be read or has another size than when it was prepared.
@@ -194,7 +194,7 @@ class TrainingSet(Dataset):
             )
         targets = torch.zeros((len(labels), 6))
         targets[:, 1:] = torch.from_numpy(labels)
-        return torch.from_numpy(image), targets, sample.index
+        return torch.from_numpy(image), targets
 
     def _load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self._cache.get(index, self._decode), self.part.labels[index]
@@ -225,12 +225,10 @@ class Batch:
     Attributes:
         images: RGB uint8 (n, 3, imgsz, imgsz), channels last in memory.
         targets: float32 (boxes, 6): place in the batch, class, centre x, y, width, height.
-        indices: which images of the training set they were made from.
     """
 
     images: torch.Tensor
     targets: torch.Tensor
-    indices: list[int]
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory, from where copies to a GPU overlap with its work."""
@@ -239,9 +237,9 @@ class Batch:
         )
 
 
-def collate(items: Sequence[tuple[torch.Tensor, torch.Tensor, int]]) -> Batch:
+def collate(items: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Batch:
     """Puts pictures into one batch and numbers their targets."""
-    images, targets, indices = zip(*items, strict=True)
+    images, targets = zip(*items, strict=True)
     for place, rows in enumerate(targets):
         rows[:, 0] = place
-    return Batch(default_collate(images).permute(0, 3, 1, 2), torch.cat(targets), list(indices))
+    return Batch(default_collate(images).permute(0, 3, 1, 2), torch.cat(targets))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from parkdet.data.samplers import EpochBatches, EpochOrder, image_weights
+from parkdet.data.samplers import EpochBatches, EpochOrder, Sample, image_weights
 from parkdet.data.training_set import Batch, Recipe, TrainingSet
 from parkdet.detector.loss import build_loss
 from parkdet.detector.precision import autocast
@@ -73,7 +73,7 @@ class Trainer:
             self._validator = Validator(
                 job.val, settings.imgsz, val_batch, job.precision, job.device
             )
-        self._unchecked: tuple[torch.Tensor, list[int]] | None = None
+        self._unchecked: tuple[torch.Tensor, list[Sample]] | None = None
         self._counted = time.monotonic()
 
     def close(self) -> None:
@@ -150,10 +150,10 @@ class Trainer:
             self._step()
             state.last_step = iteration
         state.mean_losses.mul_(state.batch).add_(parts).div_(state.batch + 1)
-        samples = self._batches.samples(state.epoch, state.batch)
+        samples = self._batches.samples(state.epoch, state.batch)  # of all ranks
         state.batch += 1
         self._check_loss()
-        self._unchecked = (loss.isfinite(), [sample.index for sample in samples])
+        self._unchecked = (loss.isfinite(), samples)
 
     def _step(self) -> None:
         state = self.state
@@ -174,7 +174,8 @@ class Trainer:
         """
         unchecked, self._unchecked = self._unchecked, None
         if unchecked is not None and not unchecked[0].all():
-            names = ", ".join(self._job.train.images[index].file_name for index in unchecked[1])
+            images = self._job.train.images
+            names = ", ".join(images[sample.index].file_name for sample in unchecked[1])
             raise UserError(
                 f"The loss is not finite in epoch {self.state.epoch + 1}, at the batch that was "
                 f"made from (mosaics add others) {names}. Check these images and boxes; if they "

@@ -94,9 +94,8 @@ def test_pictures_equal_yolov5(dataset, mosaic):
     training_set = make(dataset, EVERYTHING.model_copy(update={"mosaic": mosaic}))
     for position in range(12):
         sample = Sample(epoch=2, position=position, index=position % len(SIZES))
-        image, targets, index = training_set[sample]
+        image, targets = training_set[sample]
         expected_image, expected_targets = as_yolov5(training_set, sample)
-        assert index == sample.index
         assert torch.equal(image.permute(2, 0, 1), expected_image)
         torch.testing.assert_close(targets, expected_targets, rtol=0, atol=1e-6)
 
@@ -106,7 +105,6 @@ def test_batches_do_not_depend_on_the_number_of_workers(dataset, workers):
     for one, other in zip(batches_of(dataset, 0), batches_of(dataset, workers), strict=True):
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.targets, other.targets)
-        assert one.indices == other.indices
 
 
 def test_a_picture_depends_on_epoch_position_and_seed(dataset):
@@ -157,12 +155,11 @@ def test_no_mosaics_after_mosaic_epochs(dataset):
 
 
 def test_collate_numbers_the_targets_and_stores_channels_last():
-    items = [(torch.zeros(8, 8, 3, dtype=torch.uint8), torch.ones(n, 6), n) for n in (2, 0, 1)]
+    items = [(torch.zeros(8, 8, 3, dtype=torch.uint8), torch.ones(n, 6)) for n in (2, 0, 1)]
     batch = collate(items)
     assert batch.targets[:, 0].tolist() == [0, 0, 2]
     assert batch.images.shape == (3, 3, 8, 8)
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    assert batch.indices == [2, 0, 1]
 
 
 def test_the_digest_follows_labels_images_and_classes(dataset):

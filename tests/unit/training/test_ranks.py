@@ -55,7 +55,7 @@ class Training:
             *("--dataset", str(dataset), "--weights", str(weights), "--workers", "1"),
             *("--state-dir", f"{here}/state", "--metrics", f"{here}/metrics.csv"),
             *("--last", f"{here}/last.pt", "--best", f"{here}/best.pt"),
-            *("--imgsz", "64", "--batch-size", "4", "--nominal-batch", "8", "--threads", "2"),
+            *("--imgsz", "64", "--batch-size", "4", "--nominal-batch", "8"),
             *("--device", "cpu", "--precision", "fp32"),
         ]
 
@@ -65,7 +65,7 @@ class Training:
         if ranks > 1:
             shared |= {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks)}
             shared |= {"LOCAL_WORLD_SIZE": str(ranks)}
-        options = [*self._options, *options]
+        options = [*self._options, *options, "--threads", str(ranks)]  # one for each
         started = []
         for rank in range(ranks):
             place = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -172,7 +172,7 @@ def test_the_gradients_are_those_of_one_process(training):
 def test_the_command_killed_leaves_no_process_and_two_machines_end_it(uninterrupted, training):
     """The machines are two launchers on this one; only the first writes."""
     first, second = training("first"), training("second")
-    process = first.command(*COURSE, *EVERY_BATCH, "--processes", "2")
+    process = first.command(*COURSE, *EVERY_BATCH, "--processes", "2", "--threads", "2")
     first.wait_for_state(lambda: process.poll() is None)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
