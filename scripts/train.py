@@ -60,7 +60,14 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         required=True,
         metavar="N",
-        help="0 writes the starting weights",
+        help="0 writes the starting weights; with a time budget the most there are",
+    )
+    course.add_argument(
+        "--time-budget",
+        type=_hours,
+        metavar="H",
+        help="hours of training, all attempts together, in which the schedule is to end: "
+        "the second epoch decides how many fit, at most --epochs; another H starts another state",
     )
     course.add_argument(
         "--epoch-parts",
@@ -187,6 +194,13 @@ def _minutes(text: str) -> float:
     value = float(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be 0 or more, found {text}")
+    return value
+
+
+def _hours(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be greater than 0, found {text}")
     return value
 
 

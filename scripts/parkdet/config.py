@@ -114,6 +114,13 @@ class Training(Section):
     device: Devices = Field("auto", description="auto, cpu, cuda:0; cuda:0,1: a process on each.")
     processes: int = Field(1, ge=1, description="Processes that share each batch, on one machine.")
     sync_bn: bool = Field(False, description="Batch norm over the images of all GPUs.")
+    total_hours: float | None = Field(
+        None,
+        gt=0,
+        description="Hours for both trainings together, shared in proportion to epochs / "
+        "epoch_parts; epochs are then the most there are, and as many are trained as fit. "
+        "Another limit, or another share, is another training. null: no limit.",
+    )
     workers: int = Field(2, ge=0, description="Processes that load images, for each process.")
     deterministic: bool = Field(True, description="Repeats to the bit; false: a GPU is faster.")
     checkpoint_minutes: float = Field(

@@ -1,5 +1,6 @@
 """From the checked config to the options of each command: only what decides the result."""
 
+import math
 from shlex import join
 
 from parkdet.config import Config, Section, Stage
@@ -47,10 +48,20 @@ def training_options(config: Config, stage: Stage) -> list[str]:
     return [
         *_flags(config.training, {name: f"--{name.replace('_', '-')}" for name in shared}),
         *_flags(stage, {name: f"--{name.replace('_', '-')}" for name in own}),
+        *_time_budget(config, stage),
         *("--clip-grad-norm", "none" if clip is None else str(clip)),
         *("--hyp", stage.hyp.model_dump_json()),
         *(("--processes", str(processes)) if processes > 1 else ()),
     ]
+
+
+def _time_budget(config: Config, stage: Stage) -> list[str]:
+    """A stage's share of the hours for both, by how many times it goes through the images."""
+    if config.training.total_hours is None:
+        return []
+    passes = [each.epochs / each.epoch_parts for each in (config.baseline, config.finetune)]
+    hours = config.training.total_hours * stage.epochs / stage.epoch_parts / sum(passes)
+    return ["--time-budget", str(math.floor(1e6 * hours) / 1e6)]  # together never more
 
 
 def machine_options(config: Config) -> str:

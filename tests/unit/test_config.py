@@ -114,6 +114,18 @@ def test_what_does_not_decide_the_result_is_no_option_of_a_training():
     assert training_options(fast, fast.baseline) == options
 
 
+def test_the_hours_for_both_trainings_are_shared_by_their_passes_over_the_images():
+    stages = {"baseline": {"epochs": 40, "epoch_parts": 2}, "finetune": {"epochs": 10}}
+    config = validate({**LEAST, "training": {"total_hours": 3}, **stages})
+    budgets = []
+    for stage in (config.baseline, config.finetune):
+        options = training_options(config, stage)
+        budgets.append(float(options[options.index("--time-budget") + 1]))
+    assert budgets == [2, 1]
+    without = validate({**LEAST, **stages})
+    assert "--time-budget" not in training_options(without, without.baseline)
+
+
 def test_switches_and_empty_values_become_flags_or_nothing():
     options = inference_options(validate({**LEAST, "infer": {"tta": False}}))
     assert "--tta" not in options

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from parkdet.errors import StoppedEarly, UserError
 from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
 from parkdet.training import ranks
+from parkdet.training.budget import TimeBudget
 from parkdet.training.fitness import fitness
 from parkdet.training.loader import build_loader, close_loader
 from parkdet.training.saver import Saver
@@ -47,18 +49,18 @@ class Trainer:
         recipe = Recipe(
             imgsz=settings.imgsz,
             hyp=settings.hyp,
-            mosaic_epochs=settings.epochs - settings.close_mosaic,
+            mosaic_epochs=state.epochs - settings.close_mosaic,
             seed=settings.seed,
             stage=STAGES.index(settings.stage),
         )
         self._pictures = len(order)
         self._batches = EpochBatches(order, settings.batch_size, ranks.rank(), ranks.size())
         cache_bytes = int(settings.cache_gb * 1e9) // ranks.local_size()
-        dataset = TrainingSet(job.train, recipe, order, cache_bytes)
-        self._loader = build_loader(dataset, self._batches, settings.workers, job.device)
+        self._dataset = TrainingSet(job.train, recipe, order, cache_bytes)
+        self._loader = build_loader(self._dataset, self._batches, settings.workers, job.device)
         self._schedule = Schedule(
             hyp=settings.hyp,
-            epochs=settings.epochs,
+            epochs=state.epochs,
             batches=len(self._batches),
             batch_size=settings.batch_size,
             nominal_batch=settings.nominal_batch,
@@ -72,6 +74,12 @@ class Trainer:
             val_batch = settings.val_batch_size or 2 * settings.batch_size // ranks.size()
             self._validator = Validator(
                 job.val, settings.imgsz, val_batch, job.precision, job.device
+            )
+        self._budget = None
+        if settings.time_budget is not None:
+            val_images = len(job.val.images) if job.val else 0
+            self._budget = TimeBudget(
+                settings.time_budget, settings.val_period, self._pictures, val_images
             )
         self._unchecked: tuple[torch.Tensor, list[Sample]] | None = None
         self._counted = time.monotonic()
@@ -92,6 +100,7 @@ class Trainer:
         """
         before = sum(row["seconds"] for row in self.state.history)
         self._train()
+        self._keep_to_budget()
         trained = self.state.seconds
         metrics = self._validate()
         self._count_seconds()
@@ -105,11 +114,13 @@ class Trainer:
         state, settings = self.state, self._settings
         state.model.train()
         self._batches.start_at(state.epoch, state.batch)
-        label = f"{settings.stage} {state.epoch + 1}/{settings.epochs}"
+        label = f"{settings.stage} {state.epoch + 1}/{state.epochs}"
         left = len(self._batches) - state.batch
         for batch in track(self._load(), left, label) if ranks.is_main() else self._load():
             self._train_on(batch)
             self._count_seconds()
+            if self._budget and ranks.is_main():
+                self._budget.watch(state, len(self._batches))
             if ranks.agree_to_stop(self._stop):
                 self._check_loss()
                 raise StoppedEarly(f"stopped after batch {self._place()}")
@@ -118,8 +129,34 @@ class Trainer:
                 self._saver.save(state)
         self._check_loss()
 
+    def _keep_to_budget(self) -> None:
+        """Decides how many epochs there are to be, and saves that before anything follows from it.
+
+        Learning rates so far were those of the former number: within the few epochs until the
+        first decision the schedules hardly differ, and the warm-up rules most of them.
+        """
+        if self._budget is None:
+            return
+        state, settings = self.state, self._settings
+        epochs = ranks.by_main(lambda: self._budget.decide(state))
+        if epochs is None:
+            return
+        state.epochs, state.decided_after = epochs, state.epoch + 1
+        if self._saver:
+            self._saver.save(state)
+        self._count_seconds()
+        self._schedule = replace(self._schedule, epochs=epochs)
+        # The loading processes have a copy of the recipe: others take their place.
+        close_loader(self._loader)
+        self._dataset.recipe = replace(
+            self._dataset.recipe, mosaic_epochs=epochs - settings.close_mosaic
+        )
+        self._loader = build_loader(
+            self._dataset, self._batches, settings.workers, self._job.device
+        )
+
     def _place(self) -> str:
-        done, epochs = self.state.epoch, self._settings.epochs
+        done, epochs = self.state.epoch, self.state.epochs
         return f"{self.state.batch} of {len(self._batches)} in epoch {done + 1} of {epochs}"
 
     def _count_seconds(self) -> None:
@@ -184,7 +221,7 @@ class Trainer:
 
     def _validate(self) -> Metrics | None:
         done, settings = self.state.epoch + 1, self._settings
-        due = done == settings.epochs or (settings.val_period and done % settings.val_period == 0)
+        due = done == self.state.epochs or (settings.val_period and done % settings.val_period == 0)
         if self._validator is None or not due:
             return None
         return ranks.by_main(lambda: self._validator(self.state.average.model, self._stop))

@@ -74,13 +74,12 @@ def _threads(asked: int | None) -> int | None:
 
 def _follow(job: Job, state: TrainingState, stop: StopRequest) -> None:
     """What ranks other than 0 do: they compute, and neither read nor write."""
-    epochs = job.settings.epochs
-    if epochs:
+    if job.settings.epochs:
         _take_up(job, state, ranks.from_main(None), job.settings.state_dir)
-    if state.finished(epochs):
+    if state.finished:
         return
     with closing(Trainer(job, state, stop, None)) as trainer:
-        while not state.finished(epochs):
+        while not state.finished:
             trainer.run_epoch()
 
 
@@ -93,7 +92,7 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
     _take_up(job, state, ranks.from_main(saved), store.folder)
     if saved is None:
         return
-    if state.finished(job.settings.epochs):
+    if state.finished:
         log.info("already trained: the outputs are written from %s", store.folder)
         return
     within = f" and batch {state.batch} of the next" if state.batch else ""
@@ -127,7 +126,8 @@ def _take_up(job: Job, state: TrainingState, saved: dict[str, Any] | None, folde
 
 def _is_stale(job: Job, saved: dict[str, Any], folder: Path) -> bool:
     """Whether a finished state is not to be used: on request, or its code was another."""
-    finished = saved["state"]["stopped"] or saved["state"]["epoch"] >= job.settings.epochs
+    before = saved["state"]
+    finished = before["stopped"] or before["epoch"] >= before["epochs"]
     if finished and job.settings.retrain:
         log.info("trained before, and trained anew as asked: %s", folder)
         return True
@@ -145,7 +145,7 @@ def _run_epochs(
     job: Job, state: TrainingState, store: StateStore, lock: StateLock, stop: StopRequest
 ) -> None:
     settings = job.settings
-    if state.finished(settings.epochs):
+    if state.finished:
         return
     context = {"environment": environment(job.device), "code": _code()}
     saver = Saver(store, lock, context, settings.checkpoint_minutes)
@@ -153,7 +153,7 @@ def _run_epochs(
         closing(Trainer(job, state, stop, saver)) as trainer,
         closing(Board(settings.tensorboard, state.epoch)) as board,
     ):
-        while not state.finished(settings.epochs):
+        while not state.finished:
             try:
                 row = trainer.run_epoch()
             except StoppedEarly as error:
@@ -164,7 +164,7 @@ def _run_epochs(
             saver.save(state)
             write_csv(settings.metrics, state.history)
             board.add(row)
-            log.info("%s", describe(row, settings.stage, settings.epochs))
+            log.info("%s", describe(row, settings.stage, state.epochs))
 
 
 def _write_outputs(job: Job, state: TrainingState, started: float) -> None:

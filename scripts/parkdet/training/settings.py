@@ -37,6 +37,7 @@ class Settings:
     metrics: Path
     epochs: int
     epoch_parts: int = 1
+    time_budget: float | None = None
     image_weights: bool = False
     imgsz: int = 640
     batch_size: int = 16

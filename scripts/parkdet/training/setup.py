@@ -103,6 +103,7 @@ def build_state(job: Job) -> TrainingState:
         optimizer=optimizer,
         scaler=torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16"),
         mean_losses=torch.zeros(3, device=job.device),
+        epochs=settings.epochs,
     )
 
 

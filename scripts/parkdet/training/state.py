@@ -33,6 +33,8 @@ class TrainingState:
         last_step: iteration of the last optimizer step; iterations count batches over all epochs.
         mean_losses: running means of box, obj and cls loss in this epoch, shape (3,).
         seconds: wall-clock time of all that is in this state, over all attempts.
+        epochs: epochs to train: those asked for, or as many as fit into the time budget.
+        decided_after: epoch in which they were decided by the time budget; 0: they were not.
         stopped: ended before the last epoch because the fitness did not grow.
         history: one row of figures for each epoch done.
     """
@@ -42,6 +44,8 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     mean_losses: torch.Tensor
+    epochs: int
+    decided_after: int = 0
     epoch: int = 0
     batch: int = 0
     last_step: int = -1
@@ -50,9 +54,10 @@ class TrainingState:
     stopped: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def finished(self, epochs: int) -> bool:
+    @property
+    def finished(self) -> bool:
         """Whether nothing is left to train."""
-        return self.stopped or self.epoch >= epochs
+        return self.stopped or self.epoch >= self.epochs
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values that :meth:`load_state_dict` takes up again."""
@@ -65,6 +70,8 @@ class TrainingState:
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
             "mean_losses": self.mean_losses,
+            "epochs": self.epochs,
+            "decided_after": self.decided_after,
             "epoch": self.epoch,
             "batch": self.batch,
             "last_step": self.last_step,
@@ -86,6 +93,7 @@ class TrainingState:
         self.scaler.load_state_dict(saved["scaler"])
         torch.set_rng_state(saved["random"])
         self.mean_losses.copy_(saved["mean_losses"])
+        self.epochs, self.decided_after = saved["epochs"], saved["decided_after"]
         self.epoch, self.batch = saved["epoch"], saved["batch"]
         self.last_step, self.seconds = saved["last_step"], saved["seconds"]
         self.best = Best(**saved["best"])

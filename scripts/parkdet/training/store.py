@@ -14,7 +14,7 @@ from parkdet.files import atomic_write, read_bytes, read_json, write_json
 
 log = logging.getLogger("parkdet")
 
-FORMAT = 1  # of what a state file holds
+FORMAT = 2  # of what a state file holds
 KEPT = 2  # newest sound states
 CHECKSUM_BYTES = 32
 NAMES = "epoch-*-batch-*.pt"  # in order of progress

@@ -102,8 +102,12 @@ def as_mapping(options):
 @pytest.mark.parametrize(
     ("stage", "own", "hyp"),
     [
-        ("baseline", {"--epochs": "50", "--image-weights": True}, BASELINE_HYP),
-        ("finetune", {"--epochs": "15"}, FINETUNE_HYP),
+        (
+            "baseline",
+            {"--epochs": "50", "--image-weights": True, "--time-budget": "27.692307"},
+            BASELINE_HYP,
+        ),
+        ("finetune", {"--epochs": "15", "--time-budget": "8.307692"}, FINETUNE_HYP),
     ],
 )
 def test_the_preset_trains_with_the_values_of_2022(challenge, stage, own, hyp):
