@@ -1,7 +1,8 @@
 """Batch normalisation and SiLU as one operation on a CPU, where memory is what they wait for."""
 
 import ctypes
-import logging
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,8 +10,6 @@ from torch import nn
 from yolov5.models.common import Conv
 
 from parkdet.detector.compiled import load_compiled
-
-log = logging.getLogger("parkdet")
 
 SOURCE = "norm_silu"
 TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
@@ -68,10 +67,11 @@ class _NormSiLU(torch.autograd.Function):
         epsilon: float,
     ) -> torch.Tensor:
         activated, mean, inverse = (torch.empty_like(like) for like in (images, weight, weight))
-        _call(
-            "forward",
-            *(images, activated, *_rows_and_channels(images), weight, bias),
-            *(running_mean, running_var, momentum, epsilon, mean, inverse),
+        _operation("forward", images.dtype)(
+            *_addresses(images, activated),
+            *_rows_and_channels(images),
+            *_addresses(weight, bias, running_mean, running_var),
+            *(momentum, epsilon, mean.data_ptr(), inverse.data_ptr()),
         )
         context.save_for_backward(images, weight, bias, mean, inverse)
         return activated
@@ -84,10 +84,10 @@ class _NormSiLU(torch.autograd.Function):
             gradient = gradient.contiguous(memory_format=torch.channels_last)
             stride = images.shape[1]
         found = tuple(torch.empty_like(like) for like in (images, weight, bias))
-        _call(
-            "backward",
-            *(images, gradient, stride, found[0], *_rows_and_channels(images)),
-            *(weight, bias, mean, inverse, *found[1:]),
+        _operation("backward", images.dtype)(
+            *_addresses(images, gradient),
+            *(stride, found[0].data_ptr(), *_rows_and_channels(images)),
+            *_addresses(weight, bias, mean, inverse, *found[1:]),
         )
         return *found, None, None, None, None
 
@@ -107,13 +107,19 @@ def _row_stride(images: torch.Tensor) -> int | None:
     return distance if neighbours and not rest and not distances else None
 
 
-def _call(name: str, images: torch.Tensor, *arguments: torch.Tensor | float) -> None:
+def _addresses(*tensors: torch.Tensor) -> Iterator[int]:
+    return (tensor.data_ptr() for tensor in tensors)
+
+
+@cache
+def _operation(direction: str, kind: torch.dtype) -> Callable[..., None]:
+    """The compiled function; its parameters are those in the C++ file, and are not checked."""
     library, _ = load_compiled(SOURCE)
-    function = getattr(library, f"{SOURCE}_{name}_{TYPES[images.dtype]}")
-    function(*(_as_c(argument) for argument in (images, *arguments)))
-
-
-def _as_c(value: torch.Tensor | float) -> Any:
-    if isinstance(value, torch.Tensor):
-        return ctypes.c_void_p(value.data_ptr())
-    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_float(value)
+    function = library[f"{SOURCE}_{direction}_{TYPES[kind]}"]
+    address, size, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+    function.argtypes = {
+        "forward": [*(address,) * 2, *(size,) * 2, *(address,) * 4, *(real,) * 2, *(address,) * 2],
+        "backward": [*(address,) * 2, size, address, *(size,) * 2, *(address,) * 6],
+    }[direction]
+    function.restype = None
+    return function

@@ -72,3 +72,11 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=TYPES[precision])
+
+
+def input_type(precision: str) -> torch.dtype:
+    """The type in which :func:`autocast` wants a model's input, so that it need not copy it.
+
+    Whole numbers to 255 are exact in each of them.
+    """
+    return TYPES.get(precision, torch.float32)

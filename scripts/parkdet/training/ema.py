@@ -16,15 +16,19 @@ class MovingAverage:
     def __init__(self, model: nn.Module) -> None:
         self.model = deepcopy(model).eval().requires_grad_(False)
         self.updates = 0
+        self._followed: nn.Module | None = None
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Moves the average towards ``model``; the decay is 0.9999 (1 - exp(-updates / 2000))."""
+        """Moves the average towards ``model``; the decay is 0.9999 (1 - exp(-updates / 2000)).
+
+        From its first update on the tensors of a model must stay where they are.
+        """
         self.updates += 1
         decay = DECAY * (1 - math.exp(-self.updates / RAMP))
-        average, current = _floats(self.model), _floats(model)
-        torch._foreach_mul_(average, decay)
-        torch._foreach_add_(average, current, alpha=1 - decay)
+        if self._followed is not model:  # to collect the tensors takes longer than to move them
+            self._followed, self._tensors = model, (_floats(self.model), _floats(model))
+        torch._foreach_lerp_(*self._tensors, 1 - decay)
 
     def half(self) -> dict[str, torch.Tensor]:
         """A copy of the average on the CPU, rounded to fp16."""

@@ -10,7 +10,7 @@ import torch
 from parkdet.data.samplers import EpochBatches, EpochOrder, Sample, image_weights
 from parkdet.data.training_set import Batch, Recipe, TrainingSet
 from parkdet.detector.loss import build_loss
-from parkdet.detector.precision import autocast
+from parkdet.detector.precision import autocast, input_type
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
@@ -67,6 +67,7 @@ class Trainer:
             shape=settings.schedule,
             bias_group=settings.warmup_bias_group,
         )
+        self._kind = input_type(job.precision)
         self._loss = build_loss(state.model, settings.hyp, settings.imgsz, classes)
         self._network = ranks.wrapped(state.model, job.device, settings.sync_bn)
         self._validator = None
@@ -176,7 +177,7 @@ class Trainer:
         own, whole = self._batches.sizes(state.batch)
         iteration = state.batch + len(self._batches) * state.epoch
         self._schedule.apply(state.optimizer, iteration, state.epoch)
-        images = batch.images.to(device, non_blocking=True).float().div_(255)
+        images = batch.images.to(device, non_blocking=True).to(self._kind).div_(255)
         targets = batch.targets.to(device, non_blocking=True)
         with autocast(self._job.precision, device):
             outputs = self._network(images)

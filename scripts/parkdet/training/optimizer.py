@@ -31,7 +31,8 @@ def build_optimizer(
     The decay is meant for the nominal batch and is scaled to what a step really sums up.
     """
     groups = parameter_groups(model)
-    options = {"lr": hyp.lr0, "foreach": True}
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    options = {"lr": hyp.lr0, "fused" if on_cpu else "foreach": True}
     match name:
         case "SGD":
             options |= {"momentum": hyp.momentum, "nesterov": True}
