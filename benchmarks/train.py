@@ -118,7 +118,7 @@ def rows_of(found: dict[str, Any]) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=320, help="images that are trained on")
+    parser.add_argument("--images", type=int, default=240, help="images that are trained on")
     parser.add_argument("--epochs", type=int, default=3, help="the first is not counted")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
