@@ -24,6 +24,17 @@ def scaled_gains(hyp: Hyperparameters, imgsz: int, classes: int, layers: int) ->
     }
 
 
+def count_matches(
+    loss: ComputeLoss, outputs: list[torch.Tensor], targets: torch.Tensor
+) -> list[int]:
+    """Of each layer how many pairs of a cell's anchor and a target the loss has to do with.
+
+    Args:
+        outputs: only the sizes of their grids count.
+    """
+    return [len(classes) for classes in loss.build_targets(outputs, targets)[0]]
+
+
 def build_loss(model: DetectionModel, hyp: Hyperparameters, imgsz: int, classes: int) -> Loss:
     """The loss function of ``model``; make it after the anchors are settled and the model moved.
 

@@ -1,5 +1,6 @@
 """Faults of the machine that a user can do something about, in clear words."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,20 @@ def machine_faults_explained(settings: Settings) -> Iterator[None]:
         raise UserError(explanation) from error
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch or the system had too little memory, on a GPU or a CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in NO_MEMORY)
+
+
+def free_memory(device: torch.device) -> None:
+    """Gives back what nothing refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def _explain(error: Exception, settings: Settings) -> str | None:
     said = " ".join(str(error).split()).rstrip(".")
     if said.startswith(LOST_WORKER) or isinstance(error, BROKEN_PIPE):
@@ -47,8 +62,7 @@ def _explain(error: Exception, settings: Settings) -> str | None:
             "one said; the state up to the last save is kept: run the same command again to "
             "continue."
         )
-    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    if out_of_memory or any(phrase in said for phrase in NO_MEMORY):
+    if is_out_of_memory(error):
         return (
             "Memory ran out in training: lower batch_size (--batch-size, now "
             f"{settings.batch_size}; nominal_batch stays as it is), val_batch_size or imgsz, or "

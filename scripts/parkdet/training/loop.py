@@ -10,13 +10,13 @@ import torch
 from parkdet.data.samplers import EpochBatches, EpochOrder, Sample, image_weights
 from parkdet.data.training_set import Batch, Recipe, TrainingSet
 from parkdet.detector.loss import build_loss
-from parkdet.detector.precision import autocast, input_type
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.evaluation.coco_metrics import Metrics
 from parkdet.progress import track
 from parkdet.training import ranks
 from parkdet.training.budget import TimeBudget
 from parkdet.training.fitness import fitness
+from parkdet.training.gradients import Gradients
 from parkdet.training.loader import build_loader, close_loader
 from parkdet.training.saver import Saver
 from parkdet.training.schedule import Schedule
@@ -67,9 +67,9 @@ class Trainer:
             shape=settings.schedule,
             bias_group=settings.warmup_bias_group,
         )
-        self._kind = input_type(job.precision)
-        self._loss = build_loss(state.model, settings.hyp, settings.imgsz, classes)
-        self._network = ranks.wrapped(state.model, job.device, settings.sync_bn)
+        loss = build_loss(state.model, settings.hyp, settings.imgsz, classes)
+        network = ranks.wrapped(state.model, job.device, settings.sync_bn)
+        self._gradients = Gradients(job, state, network, loss)
         self._validator = None
         if job.val is not None:
             val_batch = settings.val_batch_size or 2 * settings.batch_size // ranks.size()
@@ -173,17 +173,11 @@ class Trainer:
             raise UserError(str(error).rsplit("UserError: ", 1)[-1].strip()) from None
 
     def _train_on(self, batch: Batch) -> None:
-        state, device = self.state, self._job.device
+        state = self.state
         own, whole = self._batches.sizes(state.batch)
         iteration = state.batch + len(self._batches) * state.epoch
         self._schedule.apply(state.optimizer, iteration, state.epoch)
-        images = batch.images.to(device, non_blocking=True).to(self._kind).div_(255)
-        targets = batch.targets.to(device, non_blocking=True)
-        with autocast(self._job.precision, device):
-            outputs = self._network(images)
-        loss, parts = self._loss([output.float() for output in outputs], targets)
-        state.scaler.scale(ranks.share_of_loss(loss, own)).backward()
-        loss, parts = ranks.whole_loss(loss.detach(), parts, own, whole)
+        loss, parts = ranks.whole_loss(*self._gradients.add(batch, own), own, whole)
         if iteration - state.last_step >= self._schedule.accumulation(iteration):
             self._step()
             state.last_step = iteration

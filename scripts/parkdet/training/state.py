@@ -33,6 +33,7 @@ class TrainingState:
         last_step: iteration of the last optimizer step; iterations count batches over all epochs.
         mean_losses: running means of box, obj and cls loss in this epoch, shape (3,).
         seconds: wall-clock time of all that is in this state, over all attempts.
+        parts: parts in which a batch is trained, for it to fit into memory.
         epochs: epochs to train: those asked for, or as many as fit into the time budget.
         decided_after: epoch in which they were decided by the time budget; 0: they were not.
         stopped: ended before the last epoch because the fitness did not grow.
@@ -46,6 +47,7 @@ class TrainingState:
     mean_losses: torch.Tensor
     epochs: int
     decided_after: int = 0
+    parts: int = 1
     epoch: int = 0
     batch: int = 0
     last_step: int = -1
@@ -70,6 +72,7 @@ class TrainingState:
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
             "mean_losses": self.mean_losses,
+            "parts": self.parts,
             "epochs": self.epochs,
             "decided_after": self.decided_after,
             "epoch": self.epoch,
@@ -93,6 +96,7 @@ class TrainingState:
         self.scaler.load_state_dict(saved["scaler"])
         torch.set_rng_state(saved["random"])
         self.mean_losses.copy_(saved["mean_losses"])
+        self.parts = saved["parts"]
         self.epochs, self.decided_after = saved["epochs"], saved["decided_after"]
         self.epoch, self.batch = saved["epoch"], saved["batch"]
         self.last_step, self.seconds = saved["last_step"], saved["seconds"]

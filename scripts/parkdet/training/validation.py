@@ -1,5 +1,8 @@
 """Scoring the averaged weights on the val set after an epoch."""
 
+import logging
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -9,7 +12,10 @@ from parkdet.evaluation.coco_metrics import Metrics, evaluate
 from parkdet.files import read_json
 from parkdet.inference.predict import ImageSource, PredictSettings, predict
 from parkdet.submission.records import Detection, detection
+from parkdet.training.faults import free_memory, is_out_of_memory
 from parkdet.training.signals import StopRequest
+
+log = logging.getLogger("parkdet")
 
 # As yolov5 validates.
 CONFIDENCE = 0.001
@@ -18,7 +24,7 @@ MAX_DETECTIONS = 300
 
 
 class Validator:
-    """COCO figures of a model on the val set."""
+    """COCO figures of a model on the val set, in smaller batches once memory ran out."""
 
     def __init__(
         self, part: Part, imgsz: int, batch_size: int, precision: str, device: torch.device
@@ -47,6 +53,19 @@ class Validator:
         Raises:
             StoppedEarly: a stop was requested meanwhile.
         """
+        while True:
+            try:
+                return evaluate(self._truth, self._find(model, stop))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self._settings.batch_size == 1:
+                    raise
+            # Not within the handler: the error holds on to the tensors.
+            free_memory(self._device)
+            smaller = self._settings.batch_size // 2
+            self._settings = replace(self._settings, batch_size=smaller)
+            log.warning("memory ran out in the validation: begun again with batches of %d", smaller)
+
+    def _find(self, model: nn.Module, stop: StopRequest) -> list[Detection]:
         _forget_grids(model)
         found: list[Detection] = []
         for image in predict(model, self._sources, self._settings, self._device, "validation"):
@@ -56,7 +75,7 @@ class Validator:
                 detection(image.id, self._category_ids[label], box, score)
                 for box, score, label in zip(image.boxes, image.scores, image.classes, strict=True)
             ]
-        return evaluate(self._truth, found)
+        return found
 
 
 def _forget_grids(model: nn.Module) -> None:
