@@ -80,7 +80,13 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
         "--image-weights", action="store_true", help="draw images with rare classes more often"
     )
     course.add_argument("--imgsz", type=whole_number(32), default=640, metavar="PIXELS")
-    course.add_argument("--batch-size", type=whole_number(1), default=16, metavar="N")
+    course.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        default=16,
+        metavar="N|auto",
+        help="default 16; auto: what fits into memory, measured once and kept in the state dir",
+    )
     course.add_argument(
         "--close-mosaic",
         type=whole_number(0),
@@ -195,6 +201,10 @@ def _minutes(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be 0 or more, found {text}")
     return value
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == "auto" else whole_number(1)(text)
 
 
 def _hours(text: str) -> float:

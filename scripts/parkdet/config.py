@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,6 +22,17 @@ from parkdet.training.devices import count_processes
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 Devices = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")]
+
+
+def _number_or_auto(value: Any) -> Any:
+    if value != "auto" and (type(value) is not int or value < 1):
+        raise ValueError(f"must be a whole number of at least 1, or auto, found {value!r}")
+    return value
+
+
+BatchSize = Annotated[
+    Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or_auto)
+]
 ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
@@ -106,7 +118,11 @@ class Training(Section):
         None, pattern="^[0-9a-f]{64}$", description="Checksum that the starting weights must have."
     )
     imgsz: ImageSize = Field(640, description="Image size in pixels, a multiple of 32.")
-    batch_size: int = Field(16, ge=1, description="Images a step, over all processes.")
+    batch_size: BatchSize = Field(
+        16,
+        description="Images a step, over all processes; auto: what fits into memory, at most "
+        "nominal_batch, measured once and kept with the state.",
+    )
     seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
     precision: Precision = Field(
         "auto", description="Arithmetic; auto: what is fast and safe on the device, and says which."
@@ -144,7 +160,7 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _processes_share_the_batch(self) -> "Training":
-        if self.batch_size % self.world_size:
+        if self.batch_size != "auto" and self.batch_size % self.world_size:
             raise ValueError(f"batch_size must be a multiple of the {self.world_size} processes")
         return self
 

@@ -79,6 +79,8 @@ def _values(name: str, field: FieldInfo) -> str:
 def _in_words(option: dict[str, Any]) -> str:
     if "enum" in option:
         return ", ".join(f"`{value}`" for value in option["enum"])
+    if "const" in option:
+        return f"`{option['const']}`"
     words = {"null": "null", "array": "list of texts", "string": "text", "object": "mapping"}
     text = words.get(option["type"], option["type"])
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}

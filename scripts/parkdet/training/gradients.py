@@ -47,12 +47,12 @@ class Gradients:
             a batch in parts they are the parts' means by images.
         """
         if ranks.size() > 1:
-            return self._add_whole(batch, own)
+            return self.add_whole(batch, own)
         while True:
             try:
-                with _kept_apart(list(self._state.model.parameters())):
+                with kept_apart(list(self._state.model.parameters())):
                     parts = min(self._state.parts, len(batch.images))
-                    return self._add_whole(batch, own) if parts == 1 else self._add(batch, parts)
+                    return self.add_whole(batch, own) if parts == 1 else self._add(batch, parts)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self._state.parts >= len(batch.images):
                     raise
@@ -68,7 +68,8 @@ class Gradients:
             self._state.parts,
         )
 
-    def _add_whole(self, batch: Batch, own: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def add_whole(self, batch: Batch, own: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """As :meth:`add`, in one part; fails where that does not fit."""
         outputs, targets = self._forward(batch)
         loss, figures = self._loss(outputs, targets)
         self._state.scaler.scale(ranks.share_of_loss(loss, own)).backward()
@@ -128,7 +129,7 @@ def _as_of_whole(gradient: torch.Tensor, factor: float) -> None:
 
 
 @contextmanager
-def _kept_apart(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def kept_apart(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Adds the gradients made within the block to those from before, or none if it fails.
 
     The sum is the same to the bit as if they were added at once. While gradients wait, this takes

@@ -15,6 +15,7 @@ from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.provenance import write_provenance
 from parkdet.training import ranks
+from parkdet.training.auto_batch import settle_batch_size
 from parkdet.training.determinism import arithmetic
 from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
@@ -46,7 +47,7 @@ def train(settings: Settings) -> None:
         ranks.joined(),
         arithmetic(_threads(settings.threads), settings.deterministic),
     ):
-        job = read_job(settings)
+        job = settle_batch_size(read_job(settings))
         torch.manual_seed(settings.seed)
         state = build_state(job)
         if not ranks.is_main():

@@ -13,6 +13,7 @@ from parkdet.files import read_yaml
 from parkdet.hyperparameters import Hyperparameters
 
 STAGES = ("baseline", "tune")
+AUTO = "auto"
 
 # Where things are and how they are computed; what is read from `dataset` and `weights` counts by
 # its content, and `precision` by what it comes to on the device.
@@ -40,7 +41,7 @@ class Settings:
     time_budget: float | None = None
     image_weights: bool = False
     imgsz: int = 640
-    batch_size: int = 16
+    batch_size: int | str = 16  # or AUTO, until it is settled
     seed: int = 0
     stage: str = "baseline"
     optimizer: str = "SGD"

@@ -19,7 +19,7 @@ from parkdet.training.devices import device_of_rank
 from parkdet.training.ema import MovingAverage
 from parkdet.training.fingerprint import decisive_settings
 from parkdet.training.optimizer import build_optimizer, freeze
-from parkdet.training.settings import Settings
+from parkdet.training.settings import AUTO, Settings
 from parkdet.training.state import TrainingState
 
 log = logging.getLogger("parkdet")
@@ -67,8 +67,8 @@ def read_job(settings: Settings) -> Job:
     )
 
 
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size % ranks.size():
+def _check_batch_size(batch_size: int | str) -> None:
+    if batch_size != AUTO and batch_size % ranks.size():
         raise UserError(
             f"--batch-size {batch_size} is shared by {ranks.size()} processes, so it must be a "
             f"multiple of {ranks.size()}: try {-(-batch_size // ranks.size()) * ranks.size()}."

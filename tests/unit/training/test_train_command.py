@@ -37,6 +37,9 @@ def test_options_reach_the_training(command, settings, monkeypatch):
     assert seen[0].epochs == 7
     assert seen[0].clip_grad_norm is None
     assert seen[0].hyp.lr0 == 0.5
+    assert command("--epochs", "7", "--batch-size", "auto", "--time-budget", "1.5") == 0
+    assert (seen[1].batch_size, seen[1].time_budget) == ("auto", 1.5)
+    assert (seen[0].batch_size, seen[0].time_budget) == (2, None)
     assert seen[0].dataset == settings.dataset
 
 
@@ -63,7 +66,9 @@ def test_bad_input_is_one_clear_paragraph(command, capsys, options, message):
 
 
 @pytest.mark.parametrize(
-    "options", [["--epochs", "-1"], [], ["--epochs", "1", "--clip-grad-norm", "0"]]
+    "options",
+    [["--epochs", "-1"], [], ["--epochs", "1", "--clip-grad-norm", "0"]]
+    + [["--epochs", "1", "--time-budget", "0"], ["--epochs", "1", "--batch-size", "0"]],
 )
 def test_bad_options_exit_with_2(command, options):
     with pytest.raises(SystemExit) as ended:
