@@ -67,8 +67,13 @@ def test_bad_input_is_one_clear_paragraph(command, capsys, options, message):
 
 @pytest.mark.parametrize(
     "options",
-    [["--epochs", "-1"], [], ["--epochs", "1", "--clip-grad-norm", "0"]]
-    + [["--epochs", "1", "--time-budget", "0"], ["--epochs", "1", "--batch-size", "0"]],
+    [
+        ["--epochs", "-1"],
+        [],
+        ["--epochs", "1", "--clip-grad-norm", "0"],
+        ["--epochs", "1", "--time-budget", "0"],
+        ["--epochs", "1", "--batch-size", "0"],
+    ],
 )
 def test_bad_options_exit_with_2(command, options):
     with pytest.raises(SystemExit) as ended:
