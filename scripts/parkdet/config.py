@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -14,26 +13,12 @@ from pydantic import (
     model_validator,
 )
 
+from parkdet.config_mistakes import explain
+from parkdet.config_values import BatchSize, Device, Devices, ImageSize, Precision
 from parkdet.errors import UserError
 from parkdet.files import read_yaml
 from parkdet.hyperparameters import FinetuneHyperparameters, Hyperparameters
 from parkdet.training.devices import count_processes
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-Devices = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")]
-
-
-def _number_or_auto(value: Any) -> Any:
-    if value != "auto" and (type(value) is not int or value < 1):
-        raise ValueError(f"must be a whole number of at least 1, or auto, found {value!r}")
-    return value
-
-
-BatchSize = Annotated[
-    Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or_auto)
-]
-ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class Section(BaseModel):
@@ -294,29 +279,5 @@ def validate(settings: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
+        lines = [explain(problem, Config) for problem in error.errors()]
         raise UserError("The config cannot be used:\n" + "\n".join(lines)) from None
-
-
-def _explain(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"]) or "config"
-    match problem["type"]:
-        case "extra_forbidden":
-            allowed = ", ".join(_keys_at(problem["loc"][:-1]))
-            return f"  {path}: unknown key; allowed here: {allowed}"
-        case "missing":
-            return f"  {path}: required, see docs/configuration.md"
-        case "value_error":
-            return f"  {path}: {problem['ctx']['error']}"
-        case "model_type":
-            return f"  {path}: must hold keys: {', '.join(_keys_at(problem['loc']))}"
-        case _:
-            return f"  {path}: {problem['msg']}, found {problem['input']!r}"
-
-
-def _keys_at(location: tuple[str | int, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        model = annotation if isinstance(annotation, type) else model
-    return list(model.model_fields)
