@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,10 @@ def run(
         _set_up_logging(arguments.log)
         main(arguments)
     except (UserError, StoppedEarly) as error:
+        if isinstance(error, StoppedEarly):
+            # What was asked for is done: another signal must not change the exit code.
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+                signal.signal(number, signal.SIG_IGN)
         log.error("%s: %s", parser.prog, error)
         return error.exit_code
     except KeyboardInterrupt:

@@ -5,9 +5,12 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
+import uuid
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +39,7 @@ def load_compiled(name: str) -> tuple[ctypes.CDLL, str] | None:
     try:
         identity = _identity(source, compiler)
         kept = source.parent / "__pycache__" / f"{name}-{identity}.so"
-        if kept.is_file():
+        with suppress(OSError):  # not there, or half of it after a loss of power
             return ctypes.CDLL(str(kept)), identity
         return _compile(compiler, source, kept), identity
     except (OSError, subprocess.SubprocessError) as error:
@@ -45,17 +48,20 @@ def load_compiled(name: str) -> tuple[ctypes.CDLL, str] | None:
         return None
 
 
-def _find_compiler() -> str | None:
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    return next((path for name in names if (path := shutil.which(name))), None)
+def _find_compiler() -> list[str] | None:
+    """The compiler's command: its program, and options if ``$CXX`` has some."""
+    asked = shlex.split(os.environ.get("CXX", ""))
+    commands = [asked] if asked else [["c++"], ["g++"], ["clang++"]]
+    return next((command for command in commands if shutil.which(command[0])), None)
 
 
-def _identity(source: Path, compiler: str) -> str:
+def _identity(source: Path, compiler: list[str]) -> str:
     """A hash of source, compiler, options and, for they choose the instructions, of the CPU."""
     version = subprocess.run(
-        [compiler, "--version"], capture_output=True, check=True, timeout=SECONDS
+        [*compiler, "--version"], capture_output=True, check=True, timeout=SECONDS
     ).stdout
-    parts = [source.read_bytes(), version, " ".join(FLAGS).encode(), _cpu()]
+    options = " ".join((*compiler, *FLAGS)).encode()
+    parts = [source.read_bytes(), version, options, _cpu()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -68,12 +74,12 @@ def _cpu() -> bytes:
     return b"\n".join(sorted({line for line in lines if line.startswith(described)}))
 
 
-def _compile(compiler: str, source: Path, kept: Path) -> ctypes.CDLL:
+def _compile(compiler: list[str], source: Path, kept: Path) -> ctypes.CDLL:
     """Compiles and loads; keeps the library if the folder can be written."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch, kept.name)
         subprocess.run(
-            [compiler, *FLAGS, "-o", str(made), str(source)],
+            [*compiler, *FLAGS, "-o", str(made), str(source)],
             capture_output=True,
             text=True,
             check=True,
@@ -83,7 +89,7 @@ def _compile(compiler: str, source: Path, kept: Path) -> ctypes.CDLL:
         try:
             kept.parent.mkdir(exist_ok=True)
             # Renamed into place, since another process may look for it at this moment.
-            beside = kept.with_suffix(f".{os.getpid()}")
+            beside = kept.with_suffix(f".{uuid.uuid4().hex}")
             shutil.copyfile(made, beside)
             os.replace(beside, kept)
         except OSError as error:

@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import msgspec
+from torch.distributed import DistError
 from torch.distributed.elastic.agent.server.api import (
     RunResult,
     SimpleElasticAgent,
@@ -24,7 +25,11 @@ from torch.distributed.elastic.agent.server.api import (
     WorkerState,
 )
 from torch.distributed.elastic.multiprocessing import ProcessFailure
-from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousParameters
+from torch.distributed.elastic.rendezvous import (
+    RendezvousError,
+    RendezvousHandler,
+    RendezvousParameters,
+)
 from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from parkdet.errors import StoppedEarly, UserError
@@ -68,7 +73,16 @@ def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = 
         master_port=nodes.port if nodes.count > 1 else None,
     )
     with receiving, sending, _Agent(spec, sending.fileno(), grace) as agent:
-        result = agent.run()
+        try:
+            result = agent.run()
+        except (DistError, RendezvousError) as error:
+            said = " ".join(str(error).split())
+            raise UserError(
+                f"The {nodes.count} machine(s) of the training did not meet at "
+                f"MASTER_ADDR:MASTER_PORT, {nodes.address}:{nodes.port} ({said:.300}). Check that "
+                "the first machine has that name, that the port is free there and can be reached, "
+                "and that NNODES and NODE_RANK are right on each."
+            ) from error
         _conclude(result, _read_reports(receiving))
 
 

@@ -41,7 +41,12 @@ def _start_worker(worker: int) -> None:
 
 
 def close_loader(loader: DataLoader) -> None:
-    """Ends the loading processes, which ignore the signals that would otherwise end them."""
+    """Ends the loading processes, which ignore the signals that would otherwise end them.
+
+    One that hangs (a file server is away) is killed, lest it keep this process from ending.
+    """
     iterator = loader._iterator  # None until the first epoch, and without processes
     if iterator is not None:
         iterator._shutdown_workers()
+        for worker in getattr(iterator, "_workers", ()):
+            worker.kill()

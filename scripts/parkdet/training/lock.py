@@ -82,13 +82,20 @@ class StateLock:
             since=datetime.now().astimezone().isoformat(timespec="seconds"),
             token=uuid.uuid4().hex,
         )
+        self._seen = time.monotonic()  # when the owner file was last known to be ours
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> "StateLock":
-        self._descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise self._unreachable(error) from error
         try:
             self._acquire()
+        except OSError as error:
+            os.close(self._descriptor)
+            raise self._unreachable(error) from error
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -98,26 +105,31 @@ class StateLock:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        owner, _ = self._read_owner()
-        if owner == self._me:
-            self._owner_file.unlink(missing_ok=True)
+        with suppress(OSError):  # must not hide how the block ended
+            if self._read_owner()[0] == self._me:
+                self._owner_file.unlink(missing_ok=True)
         os.close(self._descriptor)  # which gives the fcntl lock back
 
     def check(self) -> None:
         """To be called before each write.
 
         Raises:
-            UserError: another process has taken over.
+            UserError: another process has taken over, or the folder cannot be read.
         """
-        owner, _ = self._read_owner()
-        if owner is None:  # the file was removed, by hand maybe
+        try:
+            owner, _ = self._read_owner()
+        except OSError as error:
+            raise self._unreachable(error) from error
+        recently = time.monotonic() - self._seen < MISSED * HEARTBEAT
+        if owner is None and recently:  # the file was removed, by hand maybe
             write_json(self._owner_file, self._me)
         elif owner != self._me:
             raise UserError(
-                f"{self._folder} now belongs to {owner}: it saw no sign of life of this process "
-                f"for {MISSED * HEARTBEAT:g} s and took over. This process writes nothing more; "
-                "see how that one goes on."
+                f"{self._folder} now belongs to {owner or 'nobody'}: no sign of life of this "
+                f"process was seen for {MISSED * HEARTBEAT:g} s, and another took over. This "
+                "process writes nothing more; see how that one goes on."
             )
+        self._seen = time.monotonic()
 
     def _acquire(self) -> None:
         locked = _try_fcntl(self._descriptor)
@@ -152,6 +164,12 @@ class StateLock:
                 raise self._taken(latest[0])
         log.warning("%s is dead: its training is taken over", owner or "an unknown process")
 
+    def _unreachable(self, error: OSError) -> UserError:
+        return UserError(
+            f"Cannot lock {self._folder}: {error.strerror or error}. The state of a training needs "
+            "a folder that can be written: check --state-dir, its permissions and its disk."
+        )
+
     def _taken(self, owner: Owner | None) -> UserError:
         return UserError(
             f"{self._folder} is in use by {owner or 'a process that has just started'}: two "
@@ -182,6 +200,7 @@ class StateLock:
             with suppress(OSError):  # a file server that is away may come back
                 if self._read_owner()[0] == self._me:
                     os.utime(self._owner_file)
+                    self._seen = time.monotonic()
 
 
 def _try_fcntl(descriptor: int) -> bool | None:

@@ -178,26 +178,34 @@ class Trainer:
         iteration = state.batch + len(self._batches) * state.epoch
         self._schedule.apply(state.optimizer, iteration, state.epoch)
         loss, parts = ranks.whole_loss(*self._gradients.add(batch, own), own, whole)
+        finite = loss.isfinite()
         if iteration - state.last_step >= self._schedule.accumulation(iteration):
-            self._step()
+            finite = finite & self._step()
             state.last_step = iteration
         state.mean_losses.mul_(state.batch).add_(parts).div_(state.batch + 1)
         samples = self._batches.samples(state.epoch, state.batch)  # of all ranks
         state.batch += 1
         self._check_loss()
-        self._unchecked = (loss.isfinite(), samples)
+        self._unchecked = (finite, samples)
 
-    def _step(self) -> None:
-        state = self.state
+    def _step(self) -> torch.Tensor:
+        """Moves the weights and their average.
+
+        Returns:
+            Whether the gradients were finite; in fp16 that decides the scaler alone.
+        """
+        state, most = self.state, self._settings.clip_grad_norm
         state.scaler.unscale_(state.optimizer)
-        if self._settings.clip_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(
-                state.model.parameters(), self._settings.clip_grad_norm, foreach=True
-            )
+        gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+        if most is not None:
+            torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), most, norm, foreach=True)
+        finite = norm.isfinite() | state.scaler.is_enabled()
         state.scaler.step(state.optimizer)
         state.scaler.update()
         state.optimizer.zero_grad()
         state.average.update(state.model)
+        return finite
 
     def _check_loss(self) -> None:
         """Checks the loss of the batch before, so that a GPU need not be waited for.
@@ -209,9 +217,10 @@ class Trainer:
             images = self._job.train.images
             names = ", ".join(images[sample.index].file_name for sample in unchecked[1])
             raise UserError(
-                f"The loss is not finite in epoch {self.state.epoch + 1}, at the batch that was "
-                f"made from (mosaics add others) {names}. Check these images and boxes; if they "
-                "are fine, lower lr0, set --clip-grad-norm 10 or use --precision fp32."
+                f"The loss or its gradient is not finite in epoch {self.state.epoch + 1}, at the "
+                f"batch that was made from (mosaics add others) {names}. Check these images and "
+                "boxes; if they are fine, lower lr0, set --clip-grad-norm 10 or use --precision "
+                "fp32."
             )
 
     def _validate(self) -> Metrics | None:

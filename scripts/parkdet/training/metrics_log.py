@@ -2,6 +2,8 @@
 
 import csv
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,25 +59,37 @@ def duration(seconds: float) -> str:
 
 
 class Board:
-    """Figures for TensorBoard; without a folder it does nothing."""
+    """Figures for TensorBoard; without a folder, or if it cannot be written, it does nothing."""
 
     def __init__(self, folder: Path | None, epochs_done: int) -> None:
         self._writer = None
         if folder is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
+            with self._told():
+                self._writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
 
     def close(self) -> None:
         """Writes out what is left."""
         if self._writer is not None:
-            self._writer.close()
+            with self._told():
+                self._writer.close()
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds an epoch's figures."""
         if self._writer is None:
             return
-        for column in COLUMNS[1:]:
-            if row.get(column) is not None:
-                self._writer.add_scalar(column, row[column], row["epoch"])
-        self._writer.flush()
+        with self._told():
+            for column in COLUMNS[1:]:
+                if row.get(column) is not None:
+                    self._writer.add_scalar(column, row[column], row["epoch"])
+            self._writer.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """These figures are not worth a training: if they cannot be written, none are any more."""
+        try:
+            yield
+        except OSError as error:
+            self._writer = None
+            log.warning("no more figures for TensorBoard: %s", error)

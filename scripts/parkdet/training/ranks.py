@@ -90,10 +90,13 @@ def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
         return model
     if sync_bn:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if device.type == "cpu":
-        return nn.parallel.DistributedDataParallel(model)
-    torch.cuda.set_device(device)
-    return nn.parallel.DistributedDataParallel(model, device_ids=[device])
+    # Without `find_unused_parameters` gradients are grouped otherwise after the first batch of a
+    # process, and from three ranks on sums depend on the grouping: a resumed run would differ.
+    options = {"find_unused_parameters": True}
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        options["device_ids"] = [device]
+    return nn.parallel.DistributedDataParallel(model, **options)
 
 
 def share_of_loss(loss: torch.Tensor, own: int) -> torch.Tensor:

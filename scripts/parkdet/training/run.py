@@ -64,6 +64,7 @@ def train(settings: Settings) -> None:
             _run_epochs(job, state, store, lock, stop)
             lock.check()
             _write_outputs(job, state, started)
+            store.mark_delivered()
 
 
 def _threads(asked: int | None) -> int | None:
@@ -87,7 +88,7 @@ def _follow(job: Job, state: TrainingState, stop: StopRequest) -> None:
 def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
     """Loads the newest sound state into ``state``; without one, settles the anchors."""
     saved = store.load()
-    if saved is not None and _is_stale(job, saved, store.folder):
+    if saved is not None and store.delivered() and _is_stale(job, saved, store.folder):
         store.clear()
         saved = None
     _take_up(job, state, ranks.from_main(saved), store.folder)

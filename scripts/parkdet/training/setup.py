@@ -21,6 +21,7 @@ from parkdet.training.fingerprint import decisive_settings
 from parkdet.training.optimizer import build_optimizer, freeze
 from parkdet.training.settings import AUTO, Settings
 from parkdet.training.state import TrainingState
+from parkdet.training.store import differences
 
 log = logging.getLogger("parkdet")
 
@@ -55,16 +56,28 @@ def read_job(settings: Settings) -> Job:
     _check_batch_size(settings.batch_size)
     asked = device_of_rank(settings.device, ranks.local_rank(), torch.cuda.device_count())
     device = resolve_device(asked if ranks.local_size() > 1 else settings.device)
-    precision = resolve_precision(settings.precision, device, training=True)
+    precision = ranks.from_main(resolve_precision(settings.precision, device, training=True))
     scored = val if val.images else None
+    decisive = decisive_settings(settings, train, scored, precision)
+    _check_ranks_agree(decisive)
     return Job(
         settings=settings,
         train=train,
         val=scored,
         device=device,
         precision=precision,
-        decisive=decisive_settings(settings, train, scored, precision),
+        decisive=decisive,
     )
+
+
+def _check_ranks_agree(decisive: dict[str, Any]) -> None:
+    changes = differences(ranks.from_main(decisive), decisive)
+    if changes:
+        raise UserError(
+            f"Rank {ranks.rank()} has other settings or data than rank 0, but all must train the "
+            f"same (first rank 0's): {'; '.join(changes)}. Give all machines the same command and "
+            "the same prepared set."
+        )
 
 
 def _check_batch_size(batch_size: int | str) -> None:

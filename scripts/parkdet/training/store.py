@@ -10,13 +10,14 @@ from typing import IO, Any
 import torch
 
 from parkdet.errors import UserError
-from parkdet.files import atomic_write, read_bytes, read_json, write_json
+from parkdet.files import atomic_write, read_json, write_json
 
 log = logging.getLogger("parkdet")
 
 FORMAT = 2  # of what a state file holds
 KEPT = 2  # newest sound states
 CHECKSUM_BYTES = 32
+ABSENT = "not there"
 NAMES = "epoch-*-batch-*.pt"  # in order of progress
 
 
@@ -56,7 +57,10 @@ class StateStore:
     def load(self) -> dict[str, Any] | None:
         """The newest state that is sound; None if there is none. Others are warned about.
 
-        They stay until the next state is saved.
+        Damaged ones stay until the next state is saved.
+
+        Raises:
+            UserError: a state is whole, but not one that this version can take up.
         """
         paths = self.files()
         for path in paths:
@@ -65,6 +69,8 @@ class StateStore:
             except ValueError as error:
                 log.warning("state %s is damaged (%s): it is passed over", path, error)
                 self._unusable.add(path)
+            except OSError as error:
+                log.warning("state %s cannot be read (%s): it is passed over", path, error)
         if paths:
             log.warning("no state in %s can be used: the training starts anew", self.folder)
         return None
@@ -77,6 +83,19 @@ class StateStore:
         """Removes all states."""
         for path in self.files():
             path.unlink()
+        self._delivered.unlink(missing_ok=True)
+
+    @property
+    def _delivered(self) -> Path:
+        return self.folder / "delivered"
+
+    def delivered(self) -> bool:
+        """Whether the outputs of the finished training were written."""
+        return self._delivered.exists()
+
+    def mark_delivered(self) -> None:
+        """Notes that they were."""
+        self._delivered.touch()
 
     def tidy(self) -> None:
         """Removes what saves that were killed left; for the one process that may write here."""
@@ -100,20 +119,29 @@ def _read(path: Path) -> dict[str, Any]:
     """A state.
 
     Raises:
-        ValueError: it is not whole, or not a state as :meth:`StateStore.save` writes it.
-        UserError: the file cannot be read.
+        ValueError: it is not whole.
+        OSError: the file cannot be read.
+        UserError: it is whole, but not as :meth:`StateStore.save` writes it.
     """
-    content = memoryview(read_bytes(path))
+    content = memoryview(path.read_bytes())
     payload, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
     if hashlib.sha256(payload).digest() != checksum:
         raise ValueError("its checksum differs")
     try:
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise whatever they stumble over
-        raise ValueError(f"it is not a torch file: {type(error).__name__}") from error
+        raise _of_other_version(path, f"torch cannot load it: {type(error).__name__}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ValueError("it is not a state of this version")
+        raise _of_other_version(path, f"its format is not {FORMAT}")
     return state
+
+
+def _of_other_version(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"The state {path} is undamaged, but this version of the program cannot take it up "
+        f"({reason}): continue with the version that saved it, or remove {path.parent} to train "
+        "anew."
+    )
 
 
 class _HashingWriter:
@@ -172,7 +200,7 @@ def differences(
 ) -> list[str]:
     """What changed, a phrase a key."""
     return [
-        f"{key} was {old.get(key)}, is {new.get(key)}{' (auto here)' * (key in automatic)}"
+        f"{key} was {was}, is {is_now}{' (auto here)' * (key in automatic)}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
+        if (was := old.get(key, ABSENT)) != (is_now := new.get(key, ABSENT))
     ]

@@ -75,6 +75,8 @@ class Validator:
                 detection(image.id, self._category_ids[label], box, score)
                 for box, score, label in zip(image.boxes, image.scores, image.classes, strict=True)
             ]
+        if stop:  # scoring a large set takes long, too
+            raise StoppedEarly("the validation was interrupted")
         return found
 
 

@@ -133,8 +133,8 @@ def count_steps(monkeypatch):
     original = loop.Trainer._step
 
     def step(trainer):
-        original(trainer)
         steps.append(trainer.state.batch + 100 * trainer.state.epoch)
+        return original(trainer)
 
     monkeypatch.setattr(loop.Trainer, "_step", step)
     return steps

@@ -153,6 +153,18 @@ def test_nothing_is_left_in_the_temporary_folder(start, tmp_path):
     assert not list(temporary.iterdir())
 
 
+def test_machines_that_cannot_meet_are_told_where_they_tried(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        shared = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        launcher = start("wait", NODE_RANK="0", PROCESSES="1", **shared)
+        assert_ended(launcher, 2, tmp_path, count=0)
+    assert (
+        f"did not meet at MASTER_ADDR:MASTER_PORT, 127.0.0.1:{port}"
+        in (tmp_path / "output").read_text()
+    )
+
+
 def test_two_machines_train_together(start, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -40,6 +40,13 @@ def test_board_writes_an_event_file(tmp_path):
     assert next(tmp_path.iterdir()).name.startswith("events.out")
 
 
+def test_a_board_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path, messages):
+    (tmp_path / "file").touch()
+    with closing(Board(tmp_path / "file" / "board", 0)) as board:
+        board.add(SCORED)
+    assert messages.text.count("no more figures for TensorBoard") == 1
+
+
 def test_no_board_without_a_folder():
     with closing(Board(None, 0)) as board:
         board.add(ROW)

@@ -17,6 +17,8 @@ import pytest
 import torch
 
 import train
+from parkdet.detector.build import build_model
+from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
 from parkdet.errors import UserError
 from parkdet.training import ranks, setup
 from parkdet.training.signals import StopRequest
@@ -59,8 +61,8 @@ class Training:
             *("--device", "cpu", "--precision", "fp32"),
         ]
 
-    def fork(self, *options, ranks=2, **environment):
-        """Starts ranks as a launcher of somebody else does."""
+    def fork(self, *options, ranks=2, others=(), **environment):
+        """Starts ranks as a launcher of somebody else does; others than 0 with more options."""
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), **environment}
         if ranks > 1:
             shared |= {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks)}
@@ -69,7 +71,8 @@ class Training:
         started = []
         for rank in range(ranks):
             place = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            given = {"ARGUMENTS": (self.log_file, options, place)}
+            own = [*options, *(others if rank else ())]
+            given = {"ARGUMENTS": (self.log_file, own, place)}
             started.append(self._forks.Process(target=runpy.run_path, args=(str(STUB), given)))
             started[-1].start()
         return started
@@ -147,6 +150,34 @@ def test_when_a_rank_is_killed_the_other_ends_and_a_new_run_goes_on(uninterrupte
     assert "The connection to another process of this training was lost" in killed.log()
     assert "Traceback" not in killed.log()
     assert killed.run(*COURSE).weights() == uninterrupted.weights()
+
+
+def test_three_ranks_go_on_to_the_same_bytes(forks, dataset, tmp_path):
+    """From three on a sum depends on its order, in a model that is not sent at once."""
+    start, course = tmp_path / "wide.pt", ("--epochs", "2", "--val-period", "0")
+    model = build_model("yolov5n", 2, seed=1)
+    save_checkpoint(start, checkpoint_of(model, ["bright", "dark"], [3, 7], 64))
+    course += ("--batch-size", "3", "--nominal-batch", "3")
+    trainings = []
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+        trainings.append(Training(forks, dataset, start, tmp_path / name))
+    whole, stopped = trainings
+    whole.run(*course, ranks=3)
+    processes = stopped.fork(*course, *EVERY_BATCH, ranks=3)
+    stopped.wait_for_state(processes[0].is_alive)
+    os.kill(processes[0].pid, signal.SIGTERM)
+    assert stopped.codes(processes) == {75}, stopped.log()
+    assert stopped.run(*course, ranks=3).weights() == whole.weights()
+
+
+def test_ranks_that_would_train_something_else_are_refused(training):
+    refused = training()
+    processes = refused.fork(*COURSE, others=("--seed", "7"))
+    assert refused.codes(processes) == {2}
+    assert "Rank 1 has other settings or data than rank 0" in refused.log()
+    assert "seed was 0, is 7" in refused.log()
+    assert not (refused.here / "last.pt").exists()
 
 
 def test_the_gradients_are_those_of_one_process(training):

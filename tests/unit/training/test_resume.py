@@ -11,6 +11,7 @@ from interruptions import Killed, figures, interrupt, kill, outputs, progress, r
 from parkdet.errors import StoppedEarly, UserError
 from parkdet.training import loop, run, saver, state, validation
 from parkdet.training.fingerprint import environment
+from parkdet.training.gradients import Gradients
 from parkdet.training.run import train
 
 
@@ -155,6 +156,22 @@ def test_a_loss_that_is_not_finite_is_never_saved(settings, monkeypatch):
     assert progress(settings) == ["epoch-000001-batch-000000"]
 
 
+def test_a_last_step_of_gradients_that_are_not_finite_writes_no_weights(settings, monkeypatch):
+    original = Gradients.add
+
+    def add(gradients, batch, own):
+        found = original(gradients, batch, own)
+        if gradients._state.epoch == 3:
+            next(gradients._state.model.parameters()).grad.fill_(float("inf"))
+        return found
+
+    monkeypatch.setattr(Gradients, "add", add)
+    with pytest.raises(UserError, match="gradient is not finite in epoch 4"):
+        train(settings)
+    assert not settings.last.exists()
+    assert progress(settings)[-1] == "epoch-000003-batch-000000"
+
+
 def test_seconds_add_up_over_attempts(settings, monkeypatch):
     seconds = itertools.count(start=7, step=10)
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
@@ -241,6 +258,17 @@ def test_retrain_ignores_a_finished_state(settings, messages):
     train(dataclasses.replace(short, retrain=True))
     assert "trained anew as asked" in messages.text
     assert outputs(short) == before
+
+
+def test_outputs_that_were_never_written_are_written_even_with_retrain(settings, monkeypatch):
+    anew = dataclasses.replace(settings, epochs=1, retrain=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_write_outputs", lambda *_: kill())
+        with pytest.raises(Killed):
+            train(anew)
+    monkeypatch.setattr(loop.Trainer, "run_epoch", lambda _: pytest.fail("trained again"))
+    train(anew)
+    assert settings.last.exists()
 
 
 def test_retrain_goes_on_with_an_unfinished_state_and_says_how_to_start_anew(

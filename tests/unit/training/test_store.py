@@ -102,18 +102,29 @@ def packed(content):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"garbage", "not a torch file"),
-        (b"", "not a torch file"),
-        (packed({"format": 0}), "not a state of this version"),
-        (packed([1, 2]), "not a state of this version"),
+        (b"garbage", "torch cannot load it"),
+        (b"", "torch cannot load it"),
+        (packed({"format": 0}), "its format is not"),
+        (packed([1, 2]), "its format is not"),
     ],
     ids=["garbage", "nothing", "another format", "no state"],
 )
-def test_a_right_checksum_is_not_enough(tmp_path, messages, content, reason):
+def test_a_state_of_another_version_is_neither_passed_over_nor_removed(tmp_path, content, reason):
     store = two_saved(tmp_path)
     store.files()[0].write_bytes(sealed(content))
+    with pytest.raises(UserError, match=f"undamaged, but .*{reason}.*remove {tmp_path}"):
+        store.load()
+    assert len(store.files()) == 2
+
+
+def test_a_state_that_cannot_be_read_is_passed_over_and_kept(tmp_path, messages):
+    store = two_saved(tmp_path)
+    newest = store.files()[0]
+    newest.unlink()
+    newest.mkdir()  # reading it fails, for root, too
     assert store.load()["number"] == 1
-    assert reason in messages.text
+    assert f"{newest} cannot be read (" in messages.text
+    assert newest.exists()
 
 
 def test_batches_order_within_an_epoch(tmp_path):
@@ -211,9 +222,9 @@ def test_what_auto_came_to_is_named(tmp_path, messages, automatic, said):
 
 
 def test_differences_name_missing_keys():
-    assert differences({"a": 1, "b": 2}, {"b": 2, "c": 3}) == [
-        "a was 1, is None",
-        "c was None, is 3",
+    assert differences({"a": 1, "b": 2}, {"b": 2, "c": None}) == [
+        "a was 1, is not there",
+        "c was not there, is None",
     ]
 
 
