@@ -61,7 +61,7 @@ def main() -> None:
             name: paired_difference(*([runs[p][seed][name] for seed in seeds] for p in PRECISIONS))
             for name in ("ap", "ap50")
         }
-    write_record(f"precision-{folder.parent.name}", record)
+    write_record(f"{folder.name}-{folder.parent.name}", record)
     print(report(record))
 
 
