@@ -9,6 +9,7 @@ import torch
 
 from parkdet.errors import UserError
 from parkdet.training import loop
+from parkdet.training.lock import StateLock
 from parkdet.training.run import train
 
 
@@ -63,3 +64,9 @@ def test_other_faults_keep_their_traceback(settings, monkeypatch):
     after_each_batch(monkeypatch, fail)
     with pytest.raises(RuntimeError, match="shapes differ"):
         train(settings)
+
+
+def test_a_folder_that_cannot_be_locked_is_a_clear_error(tmp_path):
+    (tmp_path / "lock").mkdir()  # opening it fails, for root, too
+    with pytest.raises(UserError, match=f"Cannot lock {tmp_path}: .*check --state-dir"):
+        StateLock(tmp_path, "a").__enter__()

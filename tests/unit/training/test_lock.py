@@ -245,12 +245,6 @@ def test_an_owner_that_was_suspended_does_not_come_back_after_its_successor(tmp_
         assert not owner_file(tmp_path).exists()
 
 
-def test_a_folder_that_cannot_be_locked_is_a_clear_error(tmp_path):
-    (tmp_path / "lock").mkdir()  # opening it fails, for root, too
-    with pytest.raises(UserError, match=f"Cannot lock {tmp_path}: .*check --state-dir"):
-        StateLock(tmp_path, "a").__enter__()
-
-
 def test_a_training_that_lost_its_lock_writes_nothing_more(settings, monkeypatch):
     def take_over():
         (folder,) = settings.state_dir.iterdir()
@@ -298,10 +292,6 @@ def test_leftovers_of_a_killed_process_are_removed_at_the_next_start(settings, m
         (folder / name).touch()
     leave_behind(folder, locks.platform.node())
     train(settings)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "delivered",
-        "epoch-000003-batch-000000.pt",
-        "epoch-000004-batch-000000.pt",
-        "lock",
-        "settings.json",
-    ]
+    states = ["epoch-000003-batch-000000.pt", "epoch-000004-batch-000000.pt"]
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["delivered", *states, "lock", "settings.json"]
