@@ -1,12 +1,11 @@
 """Trains a detector on a prepared set; run again after an interruption, it goes on."""
 
 import argparse
-import math
 import os
 import sys
 from pathlib import Path
 
-from parkdet.command_line import run, whole_number
+from parkdet.command_line import real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,7 +36,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument(
         "--checkpoint-minutes",
-        type=_minutes,
+        type=real_number(least=0),
         default=10.0,
         metavar="F",
         help="longest time between two saved states (default 10); 0: at the ends of epochs only",
@@ -64,7 +63,7 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     )
     course.add_argument(
         "--time-budget",
-        type=_hours,
+        type=real_number(above=0),
         metavar="H",
         help="hours of training, all attempts together, in which the schedule is to end: "
         "the second epoch decides how many fit, at most --epochs; another H starts another state",
@@ -189,38 +188,19 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
     machine.add_argument(
         "--cache-gb",
-        type=float,
+        type=real_number(least=0),
         default=2.0,
         metavar="GB",
         help="memory for decoded images (default 2)",
     )
 
 
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, found {text}")
-    return value
-
-
 def _batch_size(text: str) -> int | str:
     return text if text == "auto" else whole_number(1)(text)
 
 
-def _hours(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be greater than 0, found {text}")
-    return value
-
-
 def _limit(text: str) -> float | None:
-    if text == "none":
-        return None
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be greater than 0 or none, found {text}")
-    return value
+    return None if text == "none" else real_number(above=0)(text)
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import logging
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def run(
     except (UserError, StoppedEarly) as error:
         if isinstance(error, StoppedEarly):
             # What was asked for is done: another signal must not change the exit code.
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
         log.error("%s: %s", parser.prog, error)
         return error.exit_code
@@ -54,6 +55,25 @@ def whole_number(least: int) -> Callable[[str], int]:
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, found {value}")
+        return value
+
+    return number
+
+
+def real_number(
+    least: float | None = None, above: float | None = None, most: float | None = None
+) -> Callable[[str], float]:
+    """The type of an option that is a finite number, within limits of which each may lack."""
+    limits = {"at least": least, "more than": above, "at most": most}
+    wanted = " and ".join(
+        f"{name} {limit:g}" for name, limit in limits.items() if limit is not None
+    )
+
+    def number(text: str) -> float:
+        value = float(text)
+        low = (least is None or value >= least) and (above is None or value > above)
+        if not (math.isfinite(value) and low and (most is None or value <= most)):
+            raise argparse.ArgumentTypeError(f"must be {wanted or 'finite'}, found {text}")
         return value
 
     return number

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from parkdet.command_line import run, whole_number
+from parkdet.command_line import real_number, run, whole_number
 from parkdet.errors import StoppedEarly, UserError
 
 
@@ -62,3 +62,23 @@ def test_whole_numbers_have_a_least_value(capsys):
         with pytest.raises(SystemExit):
             parser.parse_args(["--workers", text])
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (real_number(least=0), "-0.1", "must be at least 0, found -0.1"),
+        (real_number(above=0), "0", "must be more than 0, found 0"),
+        (real_number(least=0, most=1), "1.5", "must be at least 0 and at most 1, found 1.5"),
+        (real_number(), "nan", "found nan"),
+        (real_number(), "inf", "found inf"),
+        (real_number(), "many", "invalid number value"),
+    ],
+)
+def test_real_numbers_are_finite_and_within_their_limits(kind, text, message, capsys):
+    parser = argparse.ArgumentParser(prog="job")
+    parser.add_argument("--share", type=kind)
+    assert parser.parse_args(["--share", "0.5"]).share == 0.5
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--share", text])
+    assert message in capsys.readouterr().err

@@ -13,9 +13,11 @@ def count_processes(device: str, processes: int) -> int:
     """Processes on this machine: one for each GPU that is named, else ``processes``.
 
     Raises:
-        UserError: the two contradict each other.
+        UserError: a GPU is named twice, or the two contradict each other.
     """
     named = len(split_device(device))
+    if named > len(set(split_device(device))):
+        raise UserError(f"--device {device} names a GPU twice: each process needs its own.")
     if named > 1 and processes not in (1, named):
         raise UserError(
             f"--device {device} asks for {named} processes, --processes for {processes}: leave "

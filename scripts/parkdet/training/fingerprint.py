@@ -48,11 +48,20 @@ def environment(device: torch.device) -> dict[str, Any]:
     return {
         "host": platform.node(),
         "device": str(device),
+        "processor": _processor(device),
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "torch": torch.__version__.split("+")[0],
         "torchvision": metadata.version("torchvision").split("+")[0],
         "numpy": np.__version__,
         "opencv": cv2.__version__,
+        "yolov5": metadata.version("yolov5"),
         "compiled": compiled_identity() if device.type == "cpu" else None,
     }
+
+
+def _processor(device: torch.device) -> str:
+    """What computes: kernels are chosen by the model of a GPU, the instructions of a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return torch.backends.cpu.get_cpu_capability()

@@ -51,9 +51,9 @@ class RankFault(Exception):
 def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = GRACE) -> None:
     """Runs ``command`` in ``processes`` ranks here and ends when the last one has.
 
-    A rank finds its place in RANK, LOCAL_RANK, WORLD_SIZE and so on. SIGTERM, SIGINT and SIGUSR1
-    are passed on to the ranks once. When a rank fails, the others are asked to leave, and killed
-    after ``grace`` seconds. No rank outlives this process.
+    A rank finds its place in RANK, LOCAL_RANK, WORLD_SIZE and so on. A signal that asks to stop is
+    passed on to the ranks once. When a rank fails, the others are asked to leave, and killed after
+    ``grace`` seconds. No rank outlives this process.
 
     Raises:
         StoppedEarly: the ranks were stopped and saved.

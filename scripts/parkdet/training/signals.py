@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 
 class StopRequest:
@@ -25,9 +25,14 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns SIGTERM, SIGINT and SIGUSR1 into a request for the time of the block."""
-    request = StopRequest()
-    before = {number: signal.signal(number, request.heed) for number in SIGNALS}
+    """Turns SIGTERM, SIGINT, SIGUSR1 and SIGHUP into a request for the time of the block.
+
+    But for a SIGHUP that is ignored: so nohup asks to outlive the terminal.
+    """
+    request, numbers = StopRequest(), list(SIGNALS)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
+    before = {number: signal.signal(number, request.heed) for number in numbers}
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a launcher blocks them until here
     try:
         yield request

@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import logging
+import multiprocessing
 from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import parkdet
 from parkdet.hyperparameters import Hyperparameters
 from parkdet.training.settings import Settings
 
@@ -23,6 +27,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def forks() -> ForkServerContext:
+    """Makes launchers and ranks from a process that has imported everything once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["parkdet.training.launch", "parkdet.training.run"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(parkdet.__file__).parents[1]))
+        forkserver.ensure_running()
+    return context
 
 
 @pytest.fixture

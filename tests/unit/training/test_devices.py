@@ -21,7 +21,11 @@ def test_a_process_for_each_gpu_that_is_named_else_as_many_as_asked_for(device, 
 
 @pytest.mark.parametrize(
     ("device", "processes", "message"),
-    [("cuda:0,1", 3, "leave --processes out"), ("cuda:0", 2, "name them")],
+    [
+        ("cuda:0,1", 3, "leave --processes out"),
+        ("cuda:0", 2, "name them"),
+        ("cuda:1,1", 1, "twice"),
+    ],
 )
 def test_contradictions_are_explained(device, processes, message):
     with pytest.raises(UserError, match=message):

@@ -1,5 +1,4 @@
 import contextlib
-import multiprocessing
 import os
 import runpy
 import signal
@@ -7,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -18,17 +16,6 @@ import parkdet
 STUB, RANK = (Path(__file__).with_name(f"{name}_stub.py") for name in ("launch", "rank"))
 LIBRARY = str(Path(parkdet.__file__).parents[1])
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-
-
-@pytest.fixture(scope="session")
-def forks():
-    """Launchers are forked from a process that has imported torch once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["parkdet.training.launch"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", LIBRARY)
-        forkserver.ensure_running()
-    return context
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Trainings in two processes on a CPU."""
 
-import multiprocessing
 import os
 import re
 import runpy
@@ -9,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -35,17 +33,6 @@ EVERY_BATCH = ("--checkpoint-minutes", "0.00001")
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return str(server.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def forks():
-    """Ranks are forked from a process that has imported everything once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["parkdet.training.run"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(SCRIPT.parent))
-        forkserver.ensure_running()
-    return context
 
 
 class Training:

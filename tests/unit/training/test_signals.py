@@ -6,6 +6,14 @@ import pytest
 from parkdet.training.signals import SIGNALS, stop_requests
 
 
+@pytest.fixture(autouse=True)
+def hangups_are_heeded():
+    """Also where the tests themselves were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_a_request_to_stop(number):
     before = signal.getsignal(number)
@@ -22,3 +30,10 @@ def test_the_first_signal_is_remembered():
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.signal == signal.SIGUSR1
+
+
+def test_what_nohup_started_outlives_its_terminal():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stop_requests() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop
