@@ -30,10 +30,11 @@ def fuse_by_wbf(
     """Weighted boxes fusion: boxes that overlap become their mean, weighted by score.
 
     The score is the mean of the scores, lowered in proportion if fewer boxes than detectors met
-    (Solovyev, Wang, Gabruseva, Weighted Boxes Fusion, arXiv 1910.13302, section 3).
+    (Solovyev, Wang, Gabruseva, Weighted Boxes Fusion, arXiv 1910.13302, section 3). Of equal scores
+    the earlier detector's is fused first.
 
     Args:
-        parts: detections of one image; their classes must mean the same.
+        parts: detections of one image; their classes must mean the same; scores above 0.
         iou: overlap with a fused box above which a box joins it.
         max_detections: most detections that stay, the best by score.
     """
@@ -48,32 +49,54 @@ def fuse_by_wbf(
 def _fuse_class(found: ImageDetections, label: int, iou: float, detectors: int) -> ImageDetections:
     members = (found.classes == label).nonzero()[0]
     members = members[numpy.argsort(-found.scores[members], kind="stable")]
-    sums = numpy.zeros((len(members), 4))  # of score x box; one row a fused box
-    weights, counts = numpy.zeros(len(members)), numpy.zeros(len(members))
-    fused = 0
-    for box, score in zip(found.boxes[members], found.scores[members], strict=True):
-        means = sums[:fused] / weights[:fused, None]
-        overlaps = _overlaps(box, means)
-        best = int(overlaps.argmax()) if fused else 0
-        if not fused or overlaps[best] <= iou:
-            best, fused = fused, fused + 1
-        sums[best] += score * box.astype(float)
-        weights[best] += score
-        counts[best] += 1
-    sums, weights, counts = sums[:fused], weights[:fused], counts[:fused]
-    scores = weights / counts * numpy.minimum(counts, detectors) / detectors
-    boxes = (sums / weights[:, None]).astype(numpy.float32)
+    boxes, scores = found.boxes[members].astype(float), found.scores[members].astype(float)
+    clusters = _clusters(boxes, scores, iou)
+    counts, totals = numpy.bincount(clusters), numpy.bincount(clusters, scores)
+    edges = [numpy.bincount(clusters, scores * edge) / totals for edge in boxes.T]
     return ImageDetections(
-        found.id, boxes, scores.astype(numpy.float32), numpy.full(fused, label, dtype=numpy.int64)
+        found.id,
+        numpy.stack(edges, axis=1).astype(numpy.float32),
+        (totals / numpy.maximum(counts, detectors)).astype(numpy.float32),
+        numpy.full(len(counts), label, dtype=numpy.int64),
     )
 
 
-def _overlaps(box: numpy.ndarray, others: numpy.ndarray) -> numpy.ndarray:
-    """IoU of a box, (4,), with others, (n, 4)."""
-    low, high = numpy.maximum(box[:2], others[:, :2]), numpy.minimum(box[2:], others[:, 2:])
-    common = (high - low).clip(0).prod(1)
-    areas = (others[:, 2:] - others[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
-    return common / numpy.maximum(areas - common, 1e-9)
+def _clusters(boxes: numpy.ndarray, scores: numpy.ndarray, iou: float) -> list[int]:
+    """Number of the fused box that each box joins, or that it is the first of.
+
+    Args:
+        boxes: (n, 4), best first; each is compared with the means of those before it.
+    """
+    areas_of = (boxes[:, 2:] - boxes[:, :2]).prod(1).tolist()
+    signed = boxes * (-1, -1, 1, 1)  # so that the common part of two boxes is one minimum
+    means, areas = numpy.empty((4, len(boxes))), numpy.empty(len(boxes))  # of the fused boxes
+    totals: list[float] = []
+    clusters = []
+    for box, area, score in zip(signed, areas_of, scores.tolist(), strict=True):
+        fused = len(totals)
+        overlaps = _overlaps(box, area, means[:, :fused], areas[:fused])
+        joined = int(overlaps.argmax()) if fused else 0
+        if not fused or overlaps[joined] <= iou:
+            joined = fused
+            means[:, joined], areas[joined] = box, area
+            totals.append(score)
+        else:
+            totals[joined] += score
+            means[:, joined] += (box - means[:, joined]) * (score / totals[joined])
+            left, top, right, bottom = means[:, joined].tolist()
+            areas[joined] = (left + right) * (top + bottom)
+        clusters.append(joined)
+    return clusters
+
+
+def _overlaps(
+    box: numpy.ndarray, area: float, others: numpy.ndarray, areas: numpy.ndarray
+) -> numpy.ndarray:
+    """IoU of a box, (4,), with others, (4, n); left and top are negative."""
+    common = numpy.minimum(others, box[:, None])
+    width, height = (common[:2] + common[2:]).clip(0)
+    common = width * height
+    return common / numpy.maximum(areas + area - common, 1e-9)
 
 
 def _merged(parts: Sequence[ImageDetections]) -> ImageDetections:
