@@ -3,7 +3,6 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +10,12 @@ import msgspec
 
 from parkdet.data.annotations import RawFile, read_raw, whole_number
 from parkdet.errors import UserError
-from parkdet.files import read_bytes
+from parkdet.files import read_bytes, read_json
 from parkdet.submission.records import Detection
 
 STANDARD_KEYS = frozenset(Detection.__struct_fields__)
-IDENTITY = ("image_id", "category_id", "bbox", "score")
+NUMBERS = (int, float)  # not bool
+HUGE = 1e300  # as good as infinite; of a larger int a float cannot be made
 TOLERANCE = 0.1 + 1e-6  # pixels: coordinates are rounded to 0.1
 
 # Class of fault -> how the records that have it are described.
@@ -27,6 +27,7 @@ CHECKS = {
     "size": "boxes without width or height",
     "inside": "boxes that reach out of their image",
     "score": "scores that are not within 0 to 1",
+    "segmentation": "records whose segmentation is not a list",
     "duplicates": "records that repeat an earlier one",
     "bytes": "file not smaller than the limit",
 }
@@ -97,20 +98,20 @@ def _size(width: Any, height: Any) -> tuple[float, float] | None:
 
 
 def _keys_of_sample(path: Path) -> frozenset[str]:
-    records = read_records(path)
+    records = read_json(path, list)
     if not records or not isinstance(records[0], dict):
         raise UserError(f"{path} holds no record to take the keys from. Give a sample that does.")
     return frozenset(records[0])
 
 
-def read_records(path: Path) -> list[Any]:
+def read_records(data: bytes, path: Path) -> list[Any]:
     """Reads a JSON list as it is; NaN and Infinity are let through, to be found as faults.
 
     Raises:
-        UserError: missing, or not a JSON list.
+        UserError: not UTF-8 without a byte order mark, not JSON, or not a list; names ``path``.
     """
     try:
-        records = json.loads(read_bytes(path))
+        records = json.loads(data.decode("utf-8"))  # given bytes, it would take UTF-16 too
     except (ValueError, RecursionError) as error:
         raise UserError(f"Cannot read {path} as JSON: {error}. Write it anew.") from error
     if not isinstance(records, list):
@@ -127,13 +128,12 @@ def validate(path: Path, expected: Expectations) -> Validation:
     Raises:
         UserError: not valid; names each class of fault, how many there are and the first.
     """
-    size = path.stat().st_size if path.is_file() else 0
-    records = read_records(path)
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for fault, example in _faults(records, size, expected):
-        counts[fault] += 1
-        first.setdefault(fault, example)
+    data = read_bytes(path)
+    records = read_records(data, path)
+    counts, first = _faults(records, expected)
+    if expected.max_bytes is not None and len(data) >= expected.max_bytes:
+        counts["bytes"] = 1
+        first["bytes"] = f"{len(data):,} bytes, must be less than {expected.max_bytes:,}"
     if counts:
         found = [f"{counts[f]:,} {CHECKS[f]} (first: {first[f]})" for f in CHECKS if counts[f]]
         raise UserError(
@@ -143,7 +143,7 @@ def validate(path: Path, expected: Expectations) -> Validation:
     return Validation(
         valid=True,
         checks=_checks_made(expected),
-        bytes=size,
+        bytes=len(data),
         max_bytes=expected.max_bytes,
         detections=len(records),
         images=len(expected.sizes),
@@ -160,51 +160,56 @@ def _checks_made(expected: Expectations) -> list[str]:
         left_out.add("inside")
     if expected.max_bytes is None:
         left_out.add("bytes")
+    if "segmentation" not in expected.keys:
+        left_out.add("segmentation")
     return [check for check in CHECKS if check not in left_out]
 
 
-def _faults(records: list[Any], size: int, expected: Expectations) -> Iterator[tuple[str, str]]:
-    """Yields each fault with an example."""
+def _faults(records: list[Any], expected: Expectations) -> tuple[Counter[str], dict[str, str]]:
+    """How many faults of each class there are, and the first of each."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
     seen = set()
     for number, record in enumerate(records, start=1):
-        faults = list(_faults_of(record, expected))
-        if isinstance(record, dict):
-            identity = repr([record.get(key) for key in IDENTITY])
-            faults += ["duplicates"] if identity in seen else []
+        faults = _faults_of(record, expected)
+        if not faults:
+            identity = (record["image_id"], record["category_id"], *record["bbox"], record["score"])
+            faults = ["duplicates"] if identity in seen else []
             seen.add(identity)
         for fault in faults:
-            yield fault, f"record {number}, {json.dumps(record, ensure_ascii=False)[:300]}"
-    if expected.max_bytes is not None and size >= expected.max_bytes:
-        yield "bytes", f"{size:,} bytes, must be less than {expected.max_bytes:,}"
+            counts[fault] += 1
+            if fault not in first:
+                first[fault] = f"record {number}, {json.dumps(record)[:300]}"
+    return counts, first
 
 
-def _faults_of(record: Any, expected: Expectations) -> Iterator[str]:
-    """Yields the classes of fault of one record."""
-    if not isinstance(record, dict) or record.keys() != expected.keys:
-        yield "keys"
+def _faults_of(record: Any, expected: Expectations) -> list[str]:
+    """The classes of fault of one record."""
     if not isinstance(record, dict):
-        return
-    image = record.get("image_id")
-    if type(image) is not int or image not in expected.sizes:
-        yield "image_id"
-        image = None
-    category = record.get("category_id")
+        return ["keys"]
+    faults = [] if record.keys() == expected.keys else ["keys"]
+    image, category = record.get("image_id"), record.get("category_id")
+    known = type(image) is int and image in expected.sizes
+    if not known:
+        faults.append("image_id")
     if type(category) is not int or (expected.categories and category not in expected.categories):
-        yield "category_id"
+        faults.append("category_id")
+    if not isinstance(record.get("segmentation", []), list):
+        faults.append("segmentation")
     box, score = record.get("bbox"), record.get("score")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_finite, [*box, score])):
-        yield "numbers"
-        return
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_finite, (*box, score))):
+        return [*faults, "numbers"]
     if not 0 <= score <= 1:
-        yield "score"
+        faults.append("score")
     if box[2] <= 0 or box[3] <= 0:
-        yield "size"
-    elif not _inside(box, expected.sizes.get(image)):
-        yield "inside"
+        faults.append("size")
+    elif known and not _inside(box, expected.sizes[image]):
+        faults.append("inside")
+    return faults
 
 
 def _finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in NUMBERS and -HUGE < value < HUGE
 
 
 def _inside(box: list[float], size: tuple[float, float] | None) -> bool:

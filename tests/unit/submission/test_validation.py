@@ -4,7 +4,7 @@ import math
 import pytest
 
 from parkdet.errors import UserError
-from parkdet.submission.validation import expectations, validate
+from parkdet.submission.validation import CHECKS, expectations, validate
 
 SIZE = (1920, 1080)
 
@@ -65,12 +65,22 @@ def lacking(key):
         (record(image_id=6), "1 records with an image_id that the images file does not list"),
         (record(image_id="5"), "1 records with an image_id"),
         (record(image_id=True), "1 records with an image_id"),
+        (record(image_id=5.0), "1 records with an image_id"),
+        (record(image_id=[5]), "1 records with an image_id"),
         (record(category_id=3), "1 records with a category_id that the annotations do not know"),
+        (record(category_id=True), "1 records with a category_id"),
+        (record(category_id={}), "1 records with a category_id"),
         (record(bbox=[1.0, 2.0, 3.0]), "1 records whose bbox is not 4 finite numbers"),
         (record(bbox=[1.0, 2.0, math.nan, 4.0]), "1 records whose bbox is not 4 finite numbers"),
+        (record(bbox=[1.0, 2.0, 3.0, True]), "1 records whose bbox is not 4 finite numbers"),
+        (record(bbox=[1.0, 2.0, 10**400, 4.0]), "1 records whose bbox is not 4 finite numbers"),
+        (record(bbox={"x": 1.0}), "1 records whose bbox is not 4 finite numbers"),
         (record(bbox=None), "1 records whose bbox is not 4 finite numbers"),
         (record(score=math.inf), "1 records whose bbox is not 4 finite numbers or whose score"),
         (record(score="0.5"), "1 records whose bbox is not 4 finite numbers or whose score"),
+        (record(score=-math.inf), "1 records whose bbox is not 4 finite numbers or whose score"),
+        (record(score=math.nan), "1 records whose bbox is not 4 finite numbers or whose score"),
+        (record(score=True), "1 records whose bbox is not 4 finite numbers or whose score"),
         (record(bbox=[1.0, 2.0, 0.0, 4.0]), "1 boxes without width or height"),
         (record(bbox=[1.0, 2.0, 3.0, -4.0]), "1 boxes without width or height"),
         (record(bbox=[-0.2, 2.0, 3.0, 4.0]), "1 boxes that reach out of their image"),
@@ -78,18 +88,24 @@ def lacking(key):
         (record(bbox=[1.0, 1000.0, 20.0, 80.2]), "1 boxes that reach out of their image"),
         (record(score=1.01), "1 scores that are not within 0 to 1"),
         (record(score=-0.1), "1 scores that are not within 0 to 1"),
+        (record(segmentation=None), "1 records whose segmentation is not a list"),
+        (record(segmentation={}), "1 records whose segmentation is not a list"),
         (record(), "1 records that repeat an earlier one"),
+        (record(bbox=[10, 20, 30, 40]), "1 records that repeat an earlier one"),
         (record(area=4.0), "1 records without exactly the keys of the format"),
         (lacking("segmentation"), "1 records without exactly the keys of the format"),
         (lacking("bbox"), "1 records without exactly the keys of the format"),
+        ({}, "1 records without exactly the keys of the format"),
         (7, "1 records without exactly the keys of the format"),
+        (None, "1 records without exactly the keys of the format"),
+        ([record()], "1 records without exactly the keys of the format"),
     ],
 )
 def test_each_fault_is_named_with_its_first_record(check, faulty, message):
     with pytest.raises(UserError, match="not a valid submission") as error:
         check([record(), faulty])
     assert message in str(error.value)
-    assert f"(first: record 2, {json.dumps(faulty)}" in str(error.value)
+    assert f"(first: record 2, {json.dumps(faulty)[:300]}" in str(error.value)
 
 
 def test_faults_are_counted_by_class(check):
@@ -117,6 +133,8 @@ def test_keys_of_the_sample_count(check, tmp_path):
     assert check([record(area=4.0)], sample=sample).valid
     with pytest.raises(UserError, match="without exactly the keys"):
         check([record()], sample=sample)
+    sample.write_bytes(json.dumps([record(area=1.0)]).encode("utf-8-sig"))
+    assert check([record(area=4.0)], sample=sample).valid
     sample.write_text("[]")
     with pytest.raises(UserError, match="no record to take the keys from"):
         check([record()], sample=sample)
@@ -126,13 +144,41 @@ def test_without_known_categories_that_check_is_left_out_and_not_claimed(check):
     assert "category_id" not in check([record(category_id=77)], train=None).checks
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", "null"])
-def test_file_that_is_no_list_is_a_clear_error(check, tmp_path, text):
+TEXT = json.dumps([record()])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "Cannot read .* as JSON"),
+        (b"[", "Cannot read .* as JSON"),
+        (TEXT[:-1].encode(), "Cannot read .* as JSON"),
+        (TEXT[:40].encode(), "Cannot read .* as JSON"),
+        (f"{TEXT}{TEXT}".encode(), "Cannot read .* as JSON"),
+        (TEXT.encode("utf-8-sig"), "BOM"),
+        (TEXT.encode("utf-16"), "Cannot read .* as JSON"),
+        (b"\xff", "Cannot read .* as JSON"),
+        (b"[" * 100_000, "Cannot read .* as JSON"),
+        (b"[" + b"9" * 5000 + b"]", "Cannot read .* as JSON"),
+        (b"null", "must be a JSON list of records, found NoneType"),
+        (json.dumps({"annotations": [record()]}).encode(), "a JSON list of records, found dict"),
+    ],
+)
+def test_file_that_is_no_list_of_records_is_a_clear_error(check, tmp_path, content, message):
     check([])
-    (tmp_path / "sub.json").write_text(text)
+    (tmp_path / "sub.json").write_bytes(content)
     expected = expectations(tmp_path / "images.json", None, None, None)
-    with pytest.raises(UserError, match=r"sub\.json"):
+    with pytest.raises(UserError, match=message) as error:
         validate(tmp_path / "sub.json", expected)
+    assert "sub.json" in str(error.value)
+
+
+def test_all_faults_of_a_record_are_named(check):
+    faulty = {"image_id": 7, "category_id": 7, "bbox": [0, 0, -1, 1], "score": 2, "extra": 0}
+    with pytest.raises(UserError) as error:
+        check([faulty, faulty])
+    for fault in ("keys", "image_id", "category_id", "score", "size"):
+        assert f"2 {CHECKS[fault]} (first: record 1," in str(error.value)
 
 
 def test_missing_file_is_a_clear_error(check, tmp_path):
