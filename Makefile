@@ -6,6 +6,7 @@
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
+# make bench-cut  the cut at the challenge's size, beside the search of 2022
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
@@ -13,7 +14,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-train bench-loader bench-precision bench-equal-time lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -58,6 +59,9 @@ bench-precision: setup
 
 bench-equal-time: setup
 	$(BIN)/python benchmarks/equal_time.py
+
+bench-cut: setup
+	$(BIN)/python benchmarks/conf_cut.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,15 +30,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Cuts, reports and writes the sidecars."""
     from parkdet.files import write_json
-    from parkdet.provenance import write_provenance
-    from parkdet.submission.cut import cut_file, describe
+    from parkdet.provenance import write_provenances
+    from parkdet.submission.cut import cut_file
+    from parkdet.submission.report import describe
 
     started = time.time()
     report = cut_file(arguments.predictions, arguments.out, arguments.max_bytes, arguments.method)
     write_json(arguments.stats, report, indent=2)
     settings = {"method": arguments.method, "max_bytes": arguments.max_bytes}
-    for output in (arguments.out, arguments.stats):
-        write_provenance(output, [arguments.predictions], settings, started)
+    outputs = (arguments.out, arguments.stats)
+    write_provenances(outputs, [arguments.predictions], settings, started)
     log = logging.getLogger("parkdet")
     log.info(describe(report))
     if report.detections.total and not report.detections.kept:

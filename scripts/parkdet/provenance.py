@@ -33,9 +33,18 @@ def write_provenance(
         settings: the options that decide the output.
         started: ``time.time()`` at the start of the work.
     """
-    record = {
-        "output": output.name,
-        "sha256": sha256_file(output),
+    write_provenances([output], inputs, settings, started, device)
+
+
+def write_provenances(
+    outputs: Iterable[Path],
+    inputs: Iterable[Path],
+    settings: dict[str, Any],
+    started: float,
+    device: str = "cpu",
+) -> None:
+    """Writes the sidecars of files that were made together; each input is hashed once."""
+    shared = {
         "inputs": {str(path): sha256_file(path) for path in inputs},
         "settings": settings,
         "versions": {"parkdet": __version__, "python": platform.python_version(), **_versions()},
@@ -43,7 +52,9 @@ def write_provenance(
         "git_revision": _git_revision(),
         "seconds": round(time.time() - started, 3),
     }
-    write_json(sidecar(output), record, indent=2)
+    for output in outputs:
+        own = {"output": output.name, "sha256": sha256_file(output)}
+        write_json(sidecar(output), {**own, **shared}, indent=2)
 
 
 def _versions() -> dict[str, str]:

@@ -1,12 +1,14 @@
 import json
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parkdet.errors import UserError
-from parkdet.submission.cut import cut_file, describe
+from parkdet.submission.cut import cut_file
+from parkdet.submission.report import describe
 
 # Scores on the grid, beside it, and with many ties.
 SCORES = st.one_of(
@@ -17,21 +19,24 @@ SCORES = st.one_of(
 )
 RECORDS = st.lists(
     st.builds(
-        lambda image, category, box, score: {
+        lambda image, category, box, score, more: {
             "image_id": image,
             "category_id": category,
             "bbox": box,
             "score": score,
             "segmentation": [],
+            **more,
         },
         st.integers(0, 10**6),
         st.integers(1, 14),
         st.lists(st.floats(0, 2000).map(lambda x: round(x, 1)), min_size=4, max_size=4),
         SCORES,
+        st.dictionaries(st.just("이름"), st.text(max_size=5)),  # a key that no format knows
     ),
     max_size=12,
 )
 LIMITS = st.integers(3, 1600)
+KEYS = ("image_id", "category_id", "bbox", "score", "segmentation")
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +45,13 @@ def folder(tmp_path_factory):
 
 
 def cut(folder, records, max_bytes, method):
-    (folder / "in.json").write_text(json.dumps(records))
+    (folder / "in.json").write_bytes(msgspec.json.encode(records))
     report = cut_file(folder / "in.json", folder / "out.json", max_bytes, method)
     return report, (folder / "out.json").read_bytes()
 
 
 def compact(records):
-    return json.dumps(records, separators=(",", ":")).encode()
+    return msgspec.json.encode([{key: record[key] for key in KEYS} for record in records])
 
 
 def search_by_steps(records, max_bytes):
@@ -79,7 +84,7 @@ def test_global_keeps_all_that_fits_in_score_order(folder, records, max_bytes):
     files = []
     for count in range(len(records) + 1):
         kept = sorted(best_first[:count])
-        files.append(msgspec.json.encode([records[i] for i in kept]))
+        files.append(compact([records[i] for i in kept]))
     fitting = [file for file in files if len(file) < max_bytes]
     assert content == fitting[-1]
     assert report.bytes == len(content)
@@ -90,7 +95,8 @@ def test_global_keeps_all_that_fits_in_score_order(folder, records, max_bytes):
 def test_report_counts_what_the_file_holds(folder, records, max_bytes, method):
     report, content = cut(folder, records, max_bytes, method)
     kept = json.loads(content)
-    left = list(records)
+    left = records if method == "threshold" else json.loads(compact(records))
+    left = list(left)
     for record in kept:
         left.remove(record)  # fails if it is not of the input
     counts = report.detections
@@ -154,6 +160,23 @@ def test_no_detections_give_an_empty_list(tmp_path, method):
     report, content = cut(tmp_path, [], 3, method)
     assert content == b"[]"
     assert report.detections.total == 0
+
+
+@pytest.mark.parametrize("method", ["global", "threshold"])
+def test_long_lists_are_cut_as_short_ones_are(tmp_path, method):
+    """More records than are decoded at once, of few and of many scores."""
+    generator = np.random.default_rng(0)
+    scores = np.where(generator.random(30_000) < 0.3, 0.25, generator.random(30_000))
+    records = [record(float(s), image_id=i) for i, s in enumerate(scores)]
+    limit = 2_000_000
+    best_first = sorted(range(len(records)), key=lambda i: (-records[i]["score"], i))
+    if method == "threshold":
+        expected = search_by_steps(records, limit)[1]
+    else:
+        sizes = np.cumsum([1 + len(compact([records[i]])) - 2 for i in best_first])
+        fitting = int((1 + sizes < limit).sum())  # the brackets, less the first comma
+        expected = compact([records[i] for i in sorted(best_first[:fitting])])
+    assert cut(tmp_path, records, limit, method)[1] == expected
 
 
 def test_limit_without_room_for_an_empty_list_is_a_clear_error(tmp_path):

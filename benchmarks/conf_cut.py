@@ -1,0 +1,137 @@
+"""The cut at the size of the challenge's test set, beside the search of 2022.
+
+Detections are drawn from a seed: 50 of each of 19,521 images of 1920x1080, written as json.dump
+does. Each method cuts them to 20 MB in a process of its own, interpreter start, reading and writing
+included, and what is promised of the cut is checked; a promise that is not kept ends with 1.
+"""
+
+import argparse
+import filecmp
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from common import ROOT, WORK, table, write_record
+
+WIDTH, HEIGHT, CLASSES, BOXES = 1920, 1080, 14, 50
+FIRST_IMAGE, SEED = 24_651, 0
+OBJECTS = 0.1  # share of boxes that are on an object, and have high scores
+CONFIDENCE = 0.01  # least score of the inference
+OURS = ("global", "threshold")
+
+
+class Use(NamedTuple):
+    """What a command took: wall-clock seconds and its largest resident memory in megabytes."""
+
+    seconds: float
+    megabytes: float
+
+
+def draw(generator: np.random.Generator, image_id: int) -> list[dict[str, Any]]:
+    """The detections of an image, best score first."""
+    found = generator.random(BOXES) < OBJECTS
+    scores = np.where(found, generator.beta(5, 2, BOXES), generator.beta(0.5, 8, BOXES))
+    scores = np.sort(CONFIDENCE + (1 - CONFIDENCE) * scores)[::-1].round(5)
+    sides = generator.lognormal(4, 0.8, (BOXES, 2)).clip(5, HEIGHT)
+    corners = generator.random((BOXES, 2)) * ((WIDTH, HEIGHT) - sides)
+    boxes = np.hstack([corners, sides]).round(3)
+    categories = 1 + generator.geometric(0.3, BOXES) % CLASSES
+    return [
+        {"image_id": image_id, "category_id": c, "bbox": b, "score": s, "segmentation": []}
+        for c, b, s in zip(categories.tolist(), boxes.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def make(path: Path, images: int) -> None:
+    """Writes the detections of so many images, one image at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(SEED)
+    with path.open("w") as file:
+        file.write("[")
+        for number in range(images):
+            text = json.dumps(draw(generator, FIRST_IMAGE + number))[1:-1]
+            file.write(f", {text}" if number else text)
+        file.write("]")
+
+
+def measure(script: str, *options: object) -> Use:
+    """Runs a program of the repository in a process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    command = [sys.executable, str(ROOT / script), *map(str, options)]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=said)
+    return Use(seconds, usage.ru_maxrss / 1000)
+
+
+def check(uses: dict[str, list[Use]], ratio: float, equal: bool) -> dict[str, bool]:
+    """The promises, and whether each was kept."""
+    slowest = max(use.seconds for use in uses["global"])
+    largest = max(use.megabytes for use in uses["global"])
+    return {
+        "threshold equals the file of 2022 to the byte": equal,
+        f"global is 25 times as fast as the search of 2022 (median: {ratio:.0f})": ratio >= 25,
+        f"global takes less than 2 s (slowest: {slowest:.2f})": slowest < 2,
+        f"global takes less than 700 MB (most: {largest:.0f})": largest < 700,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=19_521, help="of 50 detections each")
+    parser.add_argument("--max-bytes", type=int, default=20_000_000)
+    parser.add_argument("--rounds", type=int, default=3, help="of ours; that of 2022 runs once")
+    arguments = parser.parse_args()
+    folder = WORK / "conf_cut"
+    source = folder / f"{arguments.images}.json"
+    make(source, arguments.images)
+    given = ("--predictions", source, "--max-bytes", arguments.max_bytes, "--out")
+    uses: dict[str, list[Use]] = {method: [] for method in OURS}
+    for _ in range(arguments.rounds):
+        for method in OURS:
+            own = (folder / f"{method}.json", "--stats", folder / f"{method}.stats.json")
+            uses[method].append(measure("scripts/conf_cut.py", *given, *own, "--method", method))
+    uses["2022"] = [measure("benchmarks/search_2022.py", *given, folder / "2022.json")]
+    equal = filecmp.cmp(folder / "2022.json", folder / "threshold.json", shallow=False)
+    medians = {name: statistics.median(use.seconds for use in runs) for name, runs in uses.items()}
+    promises = check(uses, medians["2022"] / medians["global"], equal)
+    record = {
+        "detections": arguments.images * BOXES,
+        "bytes": source.stat().st_size,
+        "max_bytes": arguments.max_bytes,
+        "uses": {name: [use._asdict() for use in runs] for name, runs in uses.items()},
+        "promises": promises,
+    }
+    write_record("conf_cut", record)
+    print(report(uses, medians))
+    for promise, kept in promises.items():
+        print(f"{'yes' if kept else 'NO '}  {promise}")
+    return 0 if all(promises.values()) else 1
+
+
+def report(uses: dict[str, list[Use]], medians: dict[str, float]) -> str:
+    """The figures as Markdown."""
+    rows = []
+    for name, runs in uses.items():
+        times = medians["2022"] / medians[name]
+        most = max(use.megabytes for use in runs)
+        rows.append([name, f"{medians[name]:.2f}", f"{most:.0f}", f"{times:.1f}"])
+    return table(["method", "seconds (median)", "MB at most", "times the search of 2022"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

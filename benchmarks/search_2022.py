@@ -1,0 +1,41 @@
+"""The search for a threshold as it was done in 2022, restated: writes the file anew at each step.
+
+The threshold goes up by 0.01 until the file is under the limit, back by one step, then up by 0.001
+until it is under the limit again. Thresholds are exact multiples of 0.001.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def write_from(records: list[dict], step: int, out: Path) -> int:
+    """Writes the records of scores from ``step`` / 1000 on; returns the bytes of the file."""
+    with out.open("w") as file:
+        json.dump([record for record in records if record["score"] >= step / 1000], file)
+    return out.stat().st_size
+
+
+def search(records: list[dict], out: Path, max_bytes: int) -> float:
+    """Leaves the file of the least threshold that fits; returns the threshold."""
+    step = 0
+    while write_from(records, step, out) >= max_bytes:
+        step += 10
+    step = max(0, step - 10)
+    while write_from(records, step, out) >= max_bytes:
+        step += 1
+    return step / 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--max-bytes", type=int, required=True)
+    arguments = parser.parse_args()
+    records = json.loads(arguments.predictions.read_text())
+    print(f"threshold {search(records, arguments.out, arguments.max_bytes):g}")
+
+
+if __name__ == "__main__":
+    main()
