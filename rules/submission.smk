@@ -4,6 +4,7 @@
 rule conf_cut:
     input:
         predictions=f"{R}/predictions/best_preds.json",
+        val=[*PLAN.cut_files.values()],
     output:
         submission=f"{R}/submission/best_preds_cut.json",
         stats=f"{R}/submission/cut.json",
@@ -18,7 +19,7 @@ rule conf_cut:
         mem_mb=2000,
         runtime=30,
     params:
-        options=cut_options(CONFIG),
+        options=cut_options(PLAN),
         code=code_of("conf_cut"),
     message:
         "Cutting the detections to less than {CONFIG.cut.max_bytes} bytes"

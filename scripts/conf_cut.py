@@ -1,12 +1,16 @@
-"""Leaves out the detections of the lowest scores, so that the submission fits its byte limit."""
+"""Leaves out the detections that matter least, so that the submission fits its byte limit."""
 
 import argparse
-import logging
+import gc
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from parkdet.command_line import run
+from parkdet.command_line import log, run
+
+if TYPE_CHECKING:
+    from parkdet.submission.calibration import Calibration
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,12 +23,50 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-bytes", type=int, required=True, help="the file is strictly smaller than this")
     add(
         "--method",
-        choices=["global", "threshold"],
+        choices=["global", "threshold", "per-class"],
         default="global",
         help="global: as many by score as fit, compact JSON; threshold: all scores >= the least "
-        "threshold on the 0.001 grid that fits, json.dump's spacing (default: %(default)s)",
+        "threshold on the 0.001 grid that fits, json.dump's spacing; per-class: as many as fit by "
+        "what they are worth to the mean AP, learnt from the val set (default: %(default)s)",
+    )
+    group = parser.add_argument_group("for --method per-class")
+    group.add_argument("--val-predictions", type=Path, help="detections on the val set, made alike")
+    group.add_argument("--val-truth", type=Path, help="COCO JSON of the val set")
+    group.add_argument(
+        "--ap",
+        choices=["50", "75", "50:95"],
+        default="50:95",
+        help="IoU in percent of the AP that counts (default: %(default)s)",
     )
     return parser
+
+
+def learn(arguments: argparse.Namespace) -> "list[Calibration]":
+    """What the val set says of the detector; nothing for methods that do not use it.
+
+    Raises:
+        UserError: the files are not those that the method needs, or cannot be used.
+    """
+    from parkdet.errors import UserError
+    from parkdet.evaluation.coco_metrics import scored
+    from parkdet.evaluation.truth import read_truth
+    from parkdet.submission.calibration import calibrate
+    from parkdet.submission.records import read_detections
+
+    files = (arguments.val_predictions, arguments.val_truth)
+    if arguments.method != "per-class" and not any(files):
+        return []
+    if arguments.method != "per-class" or not all(files):
+        raise UserError(
+            "--method per-class and both --val-predictions and --val-truth need each other. Give "
+            "all three, or none of them."
+        )
+    truth = read_truth(arguments.val_truth)
+    detections = scored(truth, read_detections(arguments.val_predictions))
+    calibrations = calibrate(truth, detections, arguments.ap)
+    if not any(calibration.recall for calibration in calibrations):
+        log.warning("No detection on the val set is right: the cut is by score.")
+    return calibrations
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -35,12 +77,16 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.submission.report import describe
 
     started = time.time()
-    report = cut_file(arguments.predictions, arguments.out, arguments.max_bytes, arguments.method)
+    gc.disable()  # nothing here is cyclic, and looking for cycles in a million records takes long
+    calibrations = learn(arguments)
+    method, limit = arguments.method, arguments.max_bytes
+    report = cut_file(arguments.predictions, arguments.out, limit, method, calibrations)
     write_json(arguments.stats, report, indent=2)
-    settings = {"method": arguments.method, "max_bytes": arguments.max_bytes}
-    outputs = (arguments.out, arguments.stats)
-    write_provenances(outputs, [arguments.predictions], settings, started)
-    log = logging.getLogger("parkdet")
+    settings, inputs = {"method": method, "max_bytes": limit}, [arguments.predictions]
+    if calibrations:
+        settings["ap"] = arguments.ap
+        inputs += [arguments.val_predictions, arguments.val_truth]
+    write_provenances((arguments.out, arguments.stats), inputs, settings, started)
     log.info(describe(report))
     if report.detections.total and not report.detections.kept:
         log.warning("Nothing fits into the limit: the submission is empty.")

@@ -228,8 +228,13 @@ class Inference(Section):
 class Cut(Section):
     """How the submission is made to fit."""
 
-    method: Literal["global", "threshold"] = Field(
-        "global", description="The largest set by score that fits, or the 2022 threshold."
+    method: Literal["global", "threshold", "per-class"] = Field(
+        "global",
+        description="What fits by score, the 2022 threshold, or what fits by what each detection "
+        "is worth to the mean AP, learnt from the val set.",
+    )
+    ap: Literal[50, 75, "50:95"] = Field(
+        "50:95", description="The AP that per-class works for, by its IoU; the challenge's was 75."
     )
     max_bytes: int = Field(
         20_000_000, ge=3, description="The file is strictly smaller than this, in bytes."

@@ -79,6 +79,9 @@ def inference_options(config: Config) -> list[str]:
     return _flags(config.infer, names)
 
 
-def cut_options(config: Config) -> list[str]:
-    """Options of conf_cut.py."""
-    return _flags(config.cut, {"method": "--method", "max_bytes": "--max-bytes"})
+def cut_options(plan: Plan) -> list[str]:
+    """Options of conf_cut.py, with the files of the val set if its method uses them."""
+    names = {"method": "--method", "max_bytes": "--max-bytes"}
+    names |= {"ap": "--ap"} if plan.cut_files else {}
+    files = [word for name, path in plan.cut_files.items() for word in (f"--{name}", path)]
+    return [*_flags(plan.config.cut, names), *files]

@@ -128,6 +128,14 @@ class Plan:
         return files
 
     @property
+    def cut_files(self) -> dict[str, str]:
+        """What the cut learns from, by the name of the option of conf_cut.py; often nothing."""
+        if self.config.cut.method != "per-class":
+            return {}
+        predictions = f"{self.results}/predictions/val_preds.json"
+        return {"val-predictions": predictions, "val-truth": f"{self.results}/dataset/val.json"}
+
+    @property
     def sample_submission(self) -> list[str]:
         """The organisers' sample of a submission, if the data have one."""
         path = f"{self.root}/sample_submission.json"

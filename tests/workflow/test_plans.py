@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from project import SOURCE, Project, copy_project
+from project import SOURCE, Project, copy_project, planned_rules
 from skeletons import skeleton
 
 TRAININGS = {"pretrained", "train_baseline", "finetune"}
@@ -77,7 +77,10 @@ def test_a_wrong_config_gives_one_line_a_mistake(project):
     result = project.snakemake("-n", "--configfile", project.write_config("wrong.yaml", settings))
     assert result.returncode != 0
     assert "  data.rot: unknown key; allowed here: root, split" in result.stderr
-    assert "  cut.method: Input should be 'global' or 'threshold', found 'guess'" in result.stderr
+    assert (
+        "  cut.method: Input should be 'global', 'threshold' or 'per-class', found 'guess'"
+        in result.stderr
+    )
     assert "Traceback" not in result.stderr
 
 
@@ -111,6 +114,17 @@ def test_asking_for_conf_cut_plans_no_scores(project, tmp_path):
     config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}})
     rules = project.planned("--configfile", config, "--", "conf_cut")
     assert rules == PREPARATION | TRAININGS | {"infer", "conf_cut"}
+
+
+def test_a_cut_by_worth_needs_the_detections_on_the_val_set(project, tmp_path):
+    root = skeleton(tmp_path / "photos")
+    cut = {"method": "per-class", "ap": 75}
+    settings = {"run": "a", "data": {"root": str(root)}, "cut": cut}
+    config = project.write_config("worth.yaml", settings)
+    result = project.snakemake("-n", "-p", "--configfile", config, "--", "conf_cut")
+    rules = planned_rules(result.stdout)
+    assert rules == PREPARATION | TRAININGS | {"infer", "infer_val", "conf_cut"}
+    assert "--method per-class --max-bytes 20000000 --ap 75 " in result.stdout
 
 
 def test_a_release_name_as_starting_weights_is_no_file_of_the_plan(project, tmp_path):

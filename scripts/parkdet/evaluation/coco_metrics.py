@@ -87,9 +87,7 @@ def evaluate(truth: dict, detections: Sequence[Detection]) -> Metrics:
     Raises:
         UserError: a detection is of an image that the truth does not have.
     """
-    listed = {category["id"] for category in truth["categories"]}
-    detections = [record for record in detections if record.category_id in listed]
-    _check_images(truth, detections)
+    detections = scored(truth, detections)
     precision, recall = _accumulate(truth, detections)
     point = best_f1(match(truth, detections))
     return Metrics(
@@ -113,7 +111,14 @@ def evaluate(truth: dict, detections: Sequence[Detection]) -> Metrics:
     )
 
 
-def _check_images(truth: dict, detections: Sequence[Detection]) -> None:
+def scored(truth: dict, detections: Sequence[Detection]) -> list[Detection]:
+    """The detections of categories that a COCO truth lists.
+
+    Raises:
+        UserError: one of them is of an image that the truth does not have.
+    """
+    listed = {category["id"] for category in truth["categories"]}
+    detections = [record for record in detections if record.category_id in listed]
     unknown = {record.image_id for record in detections} - {
         image["id"] for image in truth["images"]
     }
@@ -122,6 +127,7 @@ def _check_images(truth: dict, detections: Sequence[Detection]) -> None:
             f"The detections are of {len(unknown)} images that the truth does not have, such as "
             f"image_id {min(unknown)}. Give predictions and truth of the same images."
         )
+    return detections
 
 
 def _accumulate(truth: dict, detections: Sequence[Detection]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,12 @@
-"""Makes a submission fit its byte limit by leaving out the boxes of the lowest scores.
+"""Makes a submission fit its byte limit by leaving out the detections that matter least.
 
-Both methods go through the detections once, best score first (of equal scores the earlier in the
-file), and count the bytes of their text until the file would reach the limit. They write what they
-keep in the order of the input.
+All methods go through the detections once, best first (of equal ones the earlier in the file), and
+count the bytes of their text until the file would reach the limit. They write what they keep in the
+order of the input.
 
-- ``global`` keeps that first run whole, in compact JSON: no further detection fits.
+- ``global`` takes them by score and keeps that first run whole, in compact JSON: no further
+  detection fits.
+- ``per-class`` does the same by what they are worth to the mean AP (``worth``).
 - ``threshold`` keeps all scores >= t for the smallest t on the grid 0, 0.001, 0.002, ... that fits,
   in the text that Python's ``json.dump`` gives: the result of raising t step by step and writing
   the file anew each time. The grid is of exact multiples (k / 1000), not of sums of 0.001, whose
@@ -12,12 +14,14 @@ keep in the order of the input.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from parkdet.errors import UserError
 from parkdet.files import atomic_write
+from parkdet.submission.calibration import Calibration
 from parkdet.submission.candidates import (
     COMPACT,
     EMPTY,
@@ -27,15 +31,23 @@ from parkdet.submission.candidates import (
     texts_that_fit,
 )
 from parkdet.submission.report import Counts, CutReport, Method, count_classes
+from parkdet.submission.worth import worth
 
 GRID = 1000  # steps of the threshold from 0 to 1
 
 
-def cut_file(predictions: Path, out: Path, max_bytes: int, method: Method) -> CutReport:
+def cut_file(
+    predictions: Path,
+    out: Path,
+    max_bytes: int,
+    method: Method,
+    calibrations: Sequence[Calibration] = (),
+) -> CutReport:
     """Writes the detections of ``predictions`` that fit to ``out``.
 
     Args:
         max_bytes: the file written is strictly smaller.
+        calibrations: for per-class, what is known of the detector.
 
     Raises:
         UserError: the limit leaves no room for an empty list, or the file cannot be read.
@@ -46,27 +58,31 @@ def cut_file(predictions: Path, out: Path, max_bytes: int, method: Method) -> Cu
             f"and the file must be smaller than the limit. Give --max-bytes {EMPTY + 1} or more."
         )
     candidates = read_candidates(predictions)
+    scores, categories = candidates.scores, candidates.categories
     style = JSON_DUMP if method == "threshold" else COMPACT
-    order = np.argsort(-candidates.scores, kind="stable")
+    rank = worth(scores, categories, calibrations) if method == "per-class" else scores
+    order = np.argsort(-scores, kind="stable")
+    order = order[np.argsort(-rank[order], kind="stable")] if method == "per-class" else order
     texts = texts_that_fit(candidates, order, style, max_bytes)
+    threshold, kept = None, len(texts)
     if method == "threshold":
-        threshold, kept = _on_grid(candidates.scores[order], len(texts))
-    else:
-        threshold, kept = _least(candidates.scores[order[: len(texts)]]), len(texts)
+        threshold, kept = _on_grid(scores[order], kept)
+    elif method == "global" and kept:
+        threshold = float(scores[order[kept - 1]])
     chosen = np.zeros(len(order), dtype=bool)
     chosen[order[:kept]] = True
     content = joined(texts[:kept], order[:kept], style)
     with atomic_write(out) as file:
         file.write(content)
-    least = candidates.scores[chosen].min(initial=np.inf)
     return CutReport(
         method=method,
         max_bytes=max_bytes,
         bytes=len(content),
         threshold=threshold,
-        ties_dropped=int((candidates.scores[~chosen] == least).sum()),
+        ties_dropped=int((rank[~chosen] == rank[chosen].min(initial=np.inf)).sum()),
         detections=Counts(len(order), kept, len(order) - kept),
-        per_class=count_classes(candidates.categories, chosen),
+        per_class=count_classes(categories, scores, chosen),
+        calibrations=[*calibrations],
     )
 
 
@@ -79,7 +95,3 @@ def _on_grid(scores: np.ndarray, fitting: int) -> tuple[float, int]:
             step += 1
     threshold = step / GRID
     return threshold, int(np.searchsorted(-scores, -threshold, side="right"))
-
-
-def _least(scores: np.ndarray) -> float | None:
-    return float(scores[-1]) if scores.size else None

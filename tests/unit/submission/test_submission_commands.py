@@ -6,6 +6,7 @@ import conf_cut
 import validate_submission
 from parkdet.command_line import run
 from parkdet.submission.records import detection, write_detections
+from val_sets import val_set
 
 IMAGES = {"images": [{"id": i, "width": 640, "height": 480} for i in range(1, 4)]}
 TRAIN = {"images": [], "categories": [{"id": 1, "name": "car"}]}
@@ -20,9 +21,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def cut(folder, name, max_bytes=2000, method="global"):
+def cut(folder, name, max_bytes=2000, method="global", more=""):
     options = f"--predictions {folder}/preds.json --out {folder}/{name}.json --stats "
-    options += f"{folder}/{name}.stats.json --max-bytes {max_bytes} --method {method}"
+    options += f"{folder}/{name}.stats.json --max-bytes {max_bytes} --method {method} {more}"
     return run(conf_cut.build_parser(), conf_cut.main, options.split())
 
 
@@ -52,6 +53,46 @@ def test_outputs_have_sidecars_and_are_reproducible(folder):
         sidecar = json.loads((folder / f"first.{ending}.provenance.json").read_text())
         assert sidecar["settings"] == {"method": "global", "max_bytes": 2000}
         assert [*sidecar["inputs"]] == [f"{folder}/preds.json"]
+
+
+@pytest.fixture
+def val_files(folder):
+    """Options that name a val set."""
+    truth, detections = val_set([0.9, 0.4, 0.6], [True, False, True], [1, 1, 1])
+    write_detections(folder / "val_preds.json", detections)
+    (folder / "val.json").write_text(json.dumps(truth))
+    return f"--val-predictions {folder}/val_preds.json --val-truth {folder}/val.json"
+
+
+def test_a_cut_by_worth_says_what_it_learnt_and_from_what(folder, val_files):
+    assert cut(folder, "cut", method="per-class", more=f"{val_files} --ap 75") == 0
+    assert check(folder, "cut") == 0
+    stats = json.loads((folder / "cut.stats.json").read_text())
+    assert [part["iou"] for part in stats["calibrations"]] == [0.75]
+    assert stats["calibrations"][0]["classes"][0]["right"] == 2
+    sidecar = json.loads((folder / "cut.json.provenance.json").read_text())
+    assert sidecar["settings"] == {"method": "per-class", "max_bytes": 2000, "ap": "75"}
+    assert len(sidecar["inputs"]) == 3
+
+
+@pytest.mark.parametrize("method", ["per-class", "global"])
+def test_the_val_set_and_the_method_that_uses_it_need_each_other(folder, val_files, method, capsys):
+    given = val_files if method == "global" else val_files.split(" --val-truth")[0]
+    assert cut(folder, "cut", method=method, more=given) == 2
+    assert "--val-truth need each other" in capsys.readouterr().err
+    assert not list(folder.glob("cut*"))
+
+
+def test_val_detections_of_other_images_are_refused(folder, val_files, capsys):
+    write_detections(folder / "val_preds.json", [detection(77, 1, (0, 0, 9, 9), 0.5)])
+    assert cut(folder, "cut", method="per-class", more=val_files) == 2
+    assert "image_id 77" in capsys.readouterr().err
+
+
+def test_a_val_set_without_a_right_detection_is_warned_about(folder, val_files, capsys):
+    write_detections(folder / "val_preds.json", [])
+    assert cut(folder, "cut", method="per-class", more=val_files) == 0
+    assert "the cut is by score" in capsys.readouterr().err
 
 
 def test_invalid_file_ends_with_2_and_leaves_no_earlier_result(folder, capsys):
