@@ -211,7 +211,7 @@ class Inference(Section):
     """How detections are made."""
 
     weights: list[str] = Field(
-        [], description="Given weights: no training is run. Empty: this run's tune_best.pt."
+        [], description="Given weights, one or several; no training is run. Empty: tune_best.pt."
     )
     imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
     batch_size: int = Field(16, ge=1, description="Images a step.")
@@ -221,8 +221,17 @@ class Inference(Section):
     tta: bool = Field(
         True, description="Test-time augmentation: three scales, one of them flipped."
     )
+    fuse: Literal["nms", "wbf"] = Field(
+        "nms", description="Several weights: the best of boxes that overlap, or weighted fusion."
+    )
     precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+
+    @model_validator(mode="after")
+    def _wbf_needs_several(self) -> "Inference":
+        if self.fuse == "wbf" and len(self.weights) < 2:
+            raise ValueError("`fuse: wbf` needs two or more weights")
+        return self
 
 
 class Cut(Section):

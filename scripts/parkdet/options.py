@@ -75,7 +75,7 @@ def inference_options(config: Config) -> list[str]:
     """Options of infer.py that decide its result."""
     names = {"imgsz": "--imgsz", "batch_size": "--batch-size", "confidence": "--conf"}
     names |= {"iou": "--iou", "max_detections": "--max-det", "tta": "--tta"}
-    names |= {"precision": "--precision"}
+    names |= {"precision": "--precision", "fuse": "--fuse"}
     return _flags(config.infer, names)
 
 

@@ -133,6 +133,14 @@ def test_switches_and_empty_values_become_flags_or_nothing():
     assert "--tta" in inference_options(validate(LEAST))
 
 
+def test_weighted_boxes_fusion_is_for_several_weights():
+    several = validate({**LEAST, "infer": {"weights": ["a.pt", "b.pt"], "fuse": "wbf"}})
+    assert inference_options(several)[-2:] == ["--fuse", "wbf"]
+    for weights in ([], ["a.pt"]):
+        with pytest.raises(UserError, match=r"infer: .*needs two or more weights"):
+            validate({**LEAST, "infer": {"weights": weights, "fuse": "wbf"}})
+
+
 def test_schema_and_page_are_in_step_with_the_models():
     advice = "run `make docs` and commit the result"
     committed = json.loads((PROJECT / "schemas/config.schema.json").read_text())

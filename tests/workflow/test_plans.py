@@ -86,13 +86,14 @@ def test_a_wrong_config_gives_one_line_a_mistake(project):
 
 def test_given_weights_leave_no_training_in_the_plan(project, data, tmp_path):
     root = skeleton(tmp_path / "photos")
-    settings = {
-        "run": "given",
-        "data": {"root": str(root)},
-        "infer": {"weights": [str(data / "weights/yolov5n.pt")]},
-    }
-    rules = project.planned("--configfile", project.write_config("given.yaml", settings))
-    assert rules == WHOLE_CHAIN - TRAININGS
+    weights = [str(data / "weights/yolov5n.pt"), str(tmp_path / "b c.pt")]
+    (tmp_path / "b c.pt").write_bytes(b"")
+    infer = {"weights": weights, "fuse": "wbf"}
+    settings = {"run": "given", "data": {"root": str(root)}, "infer": infer}
+    result = project.snakemake("-np", "--configfile", project.write_config("given.yaml", settings))
+    assert planned_rules(result.stdout) == WHOLE_CHAIN - TRAININGS
+    assert f"--weights {weights[0]} '{weights[1]}' " in result.stdout
+    assert "--fuse wbf" in result.stdout
 
 
 def test_given_weights_that_are_missing_are_named(project, tmp_path):

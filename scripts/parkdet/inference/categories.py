@@ -1,7 +1,7 @@
 """From the classes of a detector to the category ids of a data set."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parkdet.detector.checkpoints import Checkpoint
@@ -51,6 +51,26 @@ def category_ids(
             _some(left_out),
         )
     return found
+
+
+def check_names(detectors: Sequence[Mapping[int, str]]) -> None:
+    """Makes sure that a category means the same to all detectors.
+
+    Args:
+        detectors: the names of the categories that each knows, by id.
+
+    Raises:
+        UserError: a category has two names.
+    """
+    known: dict[int, str] = {}
+    for names in detectors:
+        for number, name in names.items():
+            if known.setdefault(number, name) != name:
+                raise UserError(
+                    f"The weights cannot be combined: category {number} is `{known[number]}` to "
+                    f"one and `{name}` to another. Give the images as a COCO file with "
+                    "`categories` (--images), to which classes are matched by name."
+                )
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -1,6 +1,6 @@
 """One set of detections of an image from those of several detectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy
 import torch
@@ -25,7 +25,10 @@ def fuse_by_nms(
 
 
 def fuse_by_wbf(
-    parts: Sequence[ImageDetections], iou: float, max_detections: int
+    parts: Sequence[ImageDetections],
+    iou: float,
+    max_detections: int,
+    knowing: Mapping[int, int] | None = None,
 ) -> ImageDetections:
     """Weighted boxes fusion: boxes that overlap become their mean, weighted by score.
 
@@ -37,9 +40,13 @@ def fuse_by_wbf(
         parts: detections of one image; their classes must mean the same; scores above 0.
         iou: overlap with a fused box above which a box joins it.
         max_detections: most detections that stay, the best by score.
+        knowing: how many of the detectors know a class; what is not in it is known to all.
     """
-    merged = _merged(parts)
-    fused = [_fuse_class(merged, label, iou, len(parts)) for label in numpy.unique(merged.classes)]
+    merged, knowing = _merged(parts), knowing or {}
+    fused = [
+        _fuse_class(merged, label, iou, knowing.get(label, len(parts)))
+        for label in numpy.unique(merged.classes).tolist()
+    ]
     if not fused:
         return merged
     found = _merged(fused)
@@ -109,6 +116,3 @@ def _merged(parts: Sequence[ImageDetections]) -> ImageDetections:
 
 def _taken(found: ImageDetections, rows: numpy.ndarray) -> ImageDetections:
     return ImageDetections(found.id, found.boxes[rows], found.scores[rows], found.classes[rows])
-
-
-FUSIONS = {"nms": fuse_by_nms, "wbf": fuse_by_wbf}

@@ -1,8 +1,10 @@
 """From weights and images to a file of detections."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -14,8 +16,8 @@ from parkdet.detector.checkpoints import (
     model_from_checkpoint,
     prepare_for_inference,
 )
-from parkdet.inference.categories import category_ids
-from parkdet.inference.fuse import FUSIONS
+from parkdet.inference.categories import category_ids, check_names
+from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
 from parkdet.inference.predict import ImageDetections, PredictSettings, predict
 from parkdet.inference.sources import Category, ImageSource
 from parkdet.submission.records import Detection, detection
@@ -25,10 +27,13 @@ log = logging.getLogger("parkdet")
 
 @dataclass(frozen=True)
 class Detector:
-    """A model ready to infer, and the category id of each of its classes."""
+    """A model ready to infer."""
 
     model: nn.Module
     category_ids: dict[int, int]
+    """Of each class."""
+    names: dict[int, str]
+    """Of each category."""
 
 
 def load_detector(weights: Path, categories: Sequence[Category], device: torch.device) -> Detector:
@@ -40,7 +45,7 @@ def load_detector(weights: Path, categories: Sequence[Category], device: torch.d
     checkpoint = load_checkpoint(weights)
     ids = category_ids(checkpoint, categories, weights)
     model = prepare_for_inference(model_from_checkpoint(checkpoint), device)
-    return Detector(model, ids)
+    return Detector(model, ids, {ids[index]: checkpoint.names[index] for index in ids})
 
 
 def detect(
@@ -56,16 +61,19 @@ def detect(
         fusion: how several detectors are combined: nms or wbf (weighted boxes fusion).
 
     Raises:
-        UserError: an image cannot be read.
+        UserError: an image cannot be read, or one category has two names.
     """
     several = len(detectors) > 1
+    check_names([detector.names for detector in detectors])
+    knowing = Counter(category for detector in detectors for category in detector.names)
+    fuse = partial(fuse_by_wbf, knowing=knowing) if fusion == "wbf" else fuse_by_nms
     streams = [
         _by_category(detector, sources, settings, device, f"infer {number}" if several else "infer")
         for number, detector in enumerate(detectors, start=1)
     ]
     for parts in zip(*streams, strict=True):
         if several:
-            yield FUSIONS[fusion](parts, settings.iou, settings.max_detections)
+            yield fuse(parts, settings.iou, settings.max_detections)
         else:
             yield parts[0]
 

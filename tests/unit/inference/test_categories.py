@@ -5,7 +5,7 @@ import pytest
 
 from parkdet.detector.checkpoints import Checkpoint
 from parkdet.errors import UserError
-from parkdet.inference.categories import category_ids
+from parkdet.inference.categories import category_ids, check_names
 from parkdet.inference.sources import Category
 
 WEIGHTS = Path("best.pt")
@@ -43,3 +43,9 @@ def test_no_common_class_is_an_error():
 @pytest.mark.parametrize(("known", "expected"), [([], {0: 1, 1: 2}), ([7, 9], {0: 7, 1: 9})])
 def test_images_without_categories(known, expected):
     assert _ids(["car", "bus"], known, []) == expected
+
+
+def test_a_category_that_two_detectors_call_differently_is_an_error():
+    check_names([{1: "car", 2: "bus"}, {2: "bus", 3: "dog"}])
+    with pytest.raises(UserError, match="category 2 is `bus` to one and `cat` to another"):
+        check_names([{1: "car", 2: "bus"}, {1: "car", 2: "cat"}])

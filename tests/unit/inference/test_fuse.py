@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from parkdet.inference.fuse import FUSIONS, fuse_by_nms, fuse_by_wbf
+from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
 from parkdet.inference.predict import ImageDetections
 
 
@@ -26,9 +26,9 @@ def test_only_the_best_stay():
     assert fuse_by_nms([one, _found()], 0.5, 1).scores == pytest.approx([0.6])
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_nothing_found_by_any(fusion):
-    fused = FUSIONS[fusion]([_found(), _found()], 0.5, 10)
+@pytest.mark.parametrize("fuse", [fuse_by_nms, fuse_by_wbf])
+def test_nothing_found_by_any(fuse):
+    fused = fuse([_found(), _found()], 0.5, 10)
     assert (fused.id, fused.boxes.shape, fused.scores.shape) == (3, (0, 4), (0,))
 
 
@@ -41,6 +41,13 @@ def test_boxes_that_meet_become_their_weighted_mean():
 def test_a_box_that_one_of_three_detectors_found_counts_a_third():
     fused = fuse_by_wbf([_found((0, 0, 10, 10, 0.9, 1)), _found(), _found()], 0.5, 9)
     assert fused.scores == pytest.approx([0.3])
+
+
+def test_a_detector_that_does_not_know_the_class_does_not_count():
+    parts = [_found((0, 0, 10, 10, 0.9, 1), (50, 0, 60, 10, 0.9, 2)), _found(), _found()]
+    fused = fuse_by_wbf(parts, 0.5, 9, {1: 2})
+    assert fused.classes.tolist() == [1, 2]
+    assert fused.scores == pytest.approx([0.45, 0.3])
 
 
 def test_more_boxes_than_detectors_do_not_raise_the_score():
