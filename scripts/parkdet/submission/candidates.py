@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -50,7 +51,7 @@ def read_candidates(path: Path) -> Candidates:
     Raises:
         UserError: missing, not a JSON list of records, or a score outside 0 to 1.
     """
-    data = read_bytes(path)
+    data = _content(path)
     try:
         heads = msgspec.json.decode(data, type=list[_Head])
         scores = np.array([head.score for head in heads], np.float64)
@@ -66,6 +67,15 @@ def read_candidates(path: Path) -> Candidates:
             f"{outside.size} scores in all are not within 0 to 1. Check what wrote the file."
         )
     return Candidates(path, texts, scores, categories)
+
+
+def _content(path: Path) -> mmap | bytes:
+    """A file's content, mapped: the records are left where they are, so a copy is not needed."""
+    try:
+        with open(path, "rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
+    except (OSError, ValueError):  # missing, empty, or no plain file
+        return read_bytes(path)
 
 
 def _compact(records: bytes) -> list[bytes]:

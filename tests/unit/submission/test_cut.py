@@ -203,6 +203,7 @@ def test_global_writes_only_the_keys_of_the_format(tmp_path):
         ('[{"category_id": 1}]', "score"),
         ("[1]", r"\$\[0\]"),
         ("not JSON", "malformed"),
+        ("", "truncated"),
         (f'[{{"category_id": {2**63}, "score": 0.5}}]', "category_id"),
         (json.dumps([record(0.5), record(1.5)]), "record 2 has a score of 1.5"),
         ('[{"category_id": 1, "score": 0.5}]', "record 1: .*image_id"),
