@@ -217,12 +217,7 @@ class Inference(Section):
     batch_size: int = Field(16, ge=1, description="Images a step.")
     confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
-    max_detections: int = Field(
-        50,
-        ge=1,
-        description="Most detections an image. The cut sees to the size of the file, so that 300 "
-        "does no harm to it.",
-    )
+    max_detections: int = Field(50, ge=1, description="Most detections an image.")
     tta: bool = Field(
         True, description="Test-time augmentation: three scales, one of them flipped."
     )
