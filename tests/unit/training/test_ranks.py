@@ -167,6 +167,14 @@ def test_ranks_that_would_train_something_else_are_refused(training):
     assert not (refused.here / "last.pt").exists()
 
 
+def test_ranks_follow_one_decision_about_a_time_budget(training):
+    course = ("--epochs", "500", "--val-period", "0", "--time-budget", "0.0005")
+    short = training().run(*course)
+    epochs = len((short.here / "metrics.csv").read_text().splitlines()) - 1
+    assert epochs == short.state()["epochs"] < 500
+    assert short.log().count(" of 500 epochs fit into the time budget") == 1
+
+
 def test_the_gradients_are_those_of_one_process(training):
     """Also for a last batch of one image, of which one rank has none.
 
