@@ -4,6 +4,7 @@
 # make test    the tests           make lint   formatting, linting
 # make test-slow  the demo in full, with what it must reach
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
+# make bench-ensemble  then: the three weights of that, fused
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
@@ -14,7 +15,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -47,6 +48,9 @@ test-slow: setup
 
 bench-accuracy: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/accuracy.py
+
+bench-ensemble: setup
+	$(BIN)/python benchmarks/ensemble.py
 
 bench-train: setup
 	$(BIN)/python benchmarks/train.py
