@@ -3,6 +3,7 @@
 # make demo-picture  the README's picture, from the demo's detections
 # make test    the tests           make lint   formatting, linting
 # make test-slow  the demo in full, with what it must reach
+# make fuzz    many more drawn data sets for prepare_dataset than `make test` tries
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
 # make bench-ensemble  then: the three weights of that, fused
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
@@ -15,7 +16,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -42,6 +43,9 @@ demo-picture: demo
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow"
+
+fuzz: setup
+	PARKDET_FUZZ=5000 $(BIN)/python -m pytest --timeout=7200 tests/unit/data/hostile/test_fuzz.py
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
@@ -80,6 +84,7 @@ lock: setup
 
 docs: setup
 	$(BIN)/python scripts/document_config.py --schema schemas/config.schema.json --page docs/configuration.md
+	PYTHONPATH=scripts:tests/unit/data $(BIN)/python -m hostile.page docs/reliability.md
 
 clean:
 	for set in data/demo data/demo-start; do \

@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--verify",
         choices=["header", "full"],
         default="header",
-        help="check images by header, or decode them (%(default)s)",
+        help="check images by header and end of file, or decode them (%(default)s)",
     )
     add("--hash-cache", type=Path, metavar="FILE", help="remembers unchanged images between runs")
     return parser

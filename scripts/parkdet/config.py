@@ -64,7 +64,8 @@ class Data(Section):
         description="What happens to an image or box that cannot be used: listed, or an error.",
     )
     verify: Literal["header", "full"] = Field(
-        "header", description="How images are checked: by header, or decoded in full."
+        "header",
+        description="How images are checked: by header and end of file, or decoded in full.",
     )
     demo_seed: int = Field(
         1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."

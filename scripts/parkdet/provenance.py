@@ -4,6 +4,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def write_provenances(
         write_json(sidecar(output), {**own, **shared}, indent=2)
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:
@@ -67,6 +69,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
+@cache
 def _git_revision() -> str | None:
     try:
         command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from parkdet.memory import limited_memory
+
 # One tensor at a time, each a little smaller, so that it fits where the one before lay whatever
 # else is in the heap; the least of several, since anything may touch new pages.
 FAULTS = """
@@ -29,3 +31,12 @@ def test_freed_memory_is_used_again(request):
         return int(done.stdout)
 
     assert faults("keep_freed_memory()") < faults("") / 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count")
+def test_more_memory_than_allowed_is_an_error_and_only_there():
+    with pytest.raises(MemoryError), limited_memory(100 << 20):
+        bytearray(300 << 20)
+    with limited_memory(300 << 20):
+        bytearray(100 << 20)
+    assert len(bytearray(300 << 20)) == 300 << 20

@@ -1,13 +1,22 @@
 """The annotation files: as they come (anything may be wrong in them), and as they are handed on."""
 
 import json
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from parkdet.data.issues import printable
 from parkdet.errors import UserError
 from parkdet.files import read_bytes
+from parkdet.memory import limited_memory
+
+MOST_BYTES = 2_000_000_000  # of a file: millions of images
+MEMORY = 12  # bytes for each byte of a file; COCO files take 4 to 8
+LONGEST_NAME = 200  # characters of a class name
+UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control characters, half surrogates, line ends
 
 
 class RawImage(msgspec.Struct):
@@ -91,12 +100,26 @@ def read_raw(path: Path) -> RawFile:
     entries that hold them are told apart later. A byte order mark is skipped.
 
     Raises:
-        UserError: missing, not JSON, or no list of ``images``.
+        UserError: missing, not JSON, no list of ``images``, too large, or takes too much memory.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file: put the annotations there, in COCO's form.")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise UserError(
+            f"{path} has {size:,} bytes, and annotations of more than {MOST_BYTES:,} are not read: "
+            "leave out `segmentation`, or split the data set."
+        )
     data = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        with limited_memory(MEMORY * size + (64 << 20)):
+            return _decode(data)
+    except MemoryError as error:
+        raise UserError(
+            f"{path} takes more than {MEMORY} times its size in memory, which no list of images "
+            "and boxes does; check or restore the file."
+        ) from error
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UserError(
             f"Cannot read {path} as COCO annotations: {error}. It must be an object with a list "
             "`images` (and lists `annotations`, `categories`); check or restore the file."
@@ -148,8 +171,11 @@ def read_categories(raw: RawFile, names: list[str] | None, path: Path) -> list[C
             f"the category ids {shown}: name them in that order, with --names a,b,... "
             "(data.names in the config)."
         )
-    if len(set(names)) < len(names) or not all(name.strip() for name in names):
-        raise UserError(f"Class names must be unique and not empty, found: {', '.join(names)}.")
+    if len(set(names)) < len(names) or not all(map(_is_class_name, names)):
+        raise UserError(
+            f"Class names must be unique, and one line of at most {LONGEST_NAME} characters each, "
+            f"found: {printable(', '.join(names))}."
+        )
     if len(ids) != len(names):
         ids = _numbered_from_one(ids, names, path)
     return [Category(number, name) for number, name in zip(ids, names, strict=True)]
@@ -169,17 +195,26 @@ def _given_categories(raw: list[RawCategory], path: Path) -> list[Category]:
     categories = []
     for entry in raw:
         number = whole_number(entry.id)
-        if number is None or not isinstance(entry.name, str) or not entry.name.strip():
+        if number is None or not _is_class_name(entry.name):
             raise UserError(
-                f"{path}: a category needs a whole number as `id` and a text as `name`, found "
-                f"id {entry.id!r}, name {entry.name!r}. Correct `categories`."
+                f"{path}: a category needs a whole number as `id` and, as `name`, one line of at "
+                f"most {LONGEST_NAME} characters, found id {printable(repr(entry.id))}, name "
+                f"{printable(repr(entry.name))}. Correct `categories`."
             )
         categories.append(Category(number, entry.name))
     for what in ("id", "name"):
-        values = [getattr(category, what) for category in categories]
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
+        ((value, times),) = Counter(getattr(entry, what) for entry in categories).most_common(1)
+        if times > 1:
             raise UserError(
-                f"{path}: category {what} {twice[0]!r} occurs more than once. Correct `categories`."
+                f"{path}: category {what} {value!r} occurs more than once. Correct `categories`."
             )
     return sorted(categories, key=lambda category: category.id)
+
+
+def _is_class_name(name: Any) -> bool:
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and len(name) <= LONGEST_NAME
+        and not any(unicodedata.category(character) in UNPRINTED for character in name)
+    )

@@ -11,6 +11,7 @@ from parkdet.data.issues import Issues
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 CLIP_TOLERANCE = 0.01  # pixels; a smaller overhang comes from rounding and is not listed
+MOST_FOLDERS = 100
 LEAST_SIDE = 1e-6  # of the image's side: less is 0 in a label of 6 decimals
 
 
@@ -34,6 +35,8 @@ def name_problem(name: Any) -> str:
         return "file_name leads out of the image folder"
     if str(path) != name:
         return "file_name is not a plain path"
+    if len(path.parts) > MOST_FOLDERS:
+        return f"file_name leads through more than {MOST_FOLDERS} folders"
     if path.suffix.lower() not in SUFFIXES:
         return "file_name has no suffix of an image that can be read"
     return ""
@@ -159,6 +162,9 @@ def clean_boxes(
             issues.left_out(problem, image.file_name if image else "", raw.image_id, raw.id)
             continue
         _list_clipping(raw, image, box, issues)
+        if raw.iscrowd not in (0, 1):
+            problem = "iscrowd is neither 0 nor 1"
+            issues.add(problem, f"taken as {box.iscrowd}", image.file_name, image.id, raw.id)
         number = whole_number(raw.id)
         if number is None or number in ids:
             unnumbered.append((raw.id, image, box))

@@ -105,8 +105,10 @@ def _test_entries(raw: RawFile, issues: Issues) -> list[tuple[Entry, bool]]:
     for image in raw.images:
         number = whole_number(image.id)
         if number is None or number in entries:
-            unnumbered = "image without a whole number as id"
-            problem = unnumbered if number is None else "image is listed twice"
+            problem = "image without a whole number as id"
+            if number is not None:
+                same = image.file_name == entries[number][0].name
+                problem = "image is listed twice" if same else "two images have the same id"
             issues.left_out(problem, image.file_name, image.id)
             continue
         problem = name_problem(image.file_name)
@@ -121,10 +123,9 @@ def _paths(entries: Sequence[Entry], folder: Path, issues: Issues) -> list[str]:
     images = ImageFolder(folder)
     paths = []
     for entry in entries:
-        path, other_form = images.path(entry.name)
-        if other_form:
-            problem = "file_name is on disk in another Unicode form"
-            issues.add(problem, "used", entry.name, entry.id)
+        path, remarks = images.path(entry.name)
+        for remark in remarks:
+            issues.add(remark, "used", entry.name, entry.id)
         paths.append(path)
     return paths
 
@@ -174,6 +175,8 @@ def _clean(name: str) -> str:
 
 def _add(photos: Photos, entry: Entry, path: str, fact: ImageFacts, issues: Issues) -> None:
     check_size(entry, fact.width, fact.height, issues)
+    if fact.several_frames:
+        issues.add("image has several frames", "used the first", entry.name, entry.id)
     image = Image(entry.id, entry.name, fact.width, fact.height, fact.sha256)
     photos.images[entry.id] = image
     photos.paths[entry.id] = path

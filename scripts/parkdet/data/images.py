@@ -7,6 +7,7 @@ import stat
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,7 +21,8 @@ log = logging.getLogger("parkdet")
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 ORIENTATION = 0x0112  # EXIF tag
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}  # of a file that is not cut short
 
 
 class ImageFacts(NamedTuple):
@@ -32,6 +34,7 @@ class ImageFacts(NamedTuple):
     width: int = 0
     height: int = 0
     sha256: str = ""
+    several_frames: bool = False
     problem: str = ""
 
 
@@ -42,6 +45,7 @@ class _CacheEntry(NamedTuple):
     width: int
     height: int
     sha256: str
+    several_frames: bool
 
 
 class _CacheFile(msgspec.Struct):
@@ -58,22 +62,43 @@ class ImageFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder.absolute())
+        self._inside = f"{os.path.realpath(folder)}/"
+        self._links: set[str] = set()
         self._names = set(self._walk())
         self._by_composed = {
             unicodedata.normalize("NFC", found): found for found in sorted(self._names)
         }
 
-    def path(self, name: str) -> tuple[str, bool]:
-        """Path of the image ``name``, and whether it is there in another Unicode form."""
-        if name in self._names:
-            return f"{self.folder}/{name}", False
-        found = self._by_composed.get(unicodedata.normalize("NFC", name))
-        return f"{self.folder}/{found or name}", found is not None
+    def path(self, name: str) -> tuple[str, list[str]]:
+        """Path of the image ``name``, which need not exist, and what is odd about its place."""
+        found, remarks = name, []
+        if name not in self._names:
+            other_form = self._by_composed.get(unicodedata.normalize("NFC", name))
+            if other_form is not None:
+                found = other_form
+                remarks.append("file_name is on disk in another Unicode form")
+        path = f"{self.folder}/{found}"
+        if (found in self._links or found not in self._names) and self._leads_out(path):
+            remarks.append("image lies outside its folder, behind a link")
+        return path, remarks
+
+    def _leads_out(self, path: str) -> bool:
+        # os.path, because pathlib's is_file and resolve raise at too long names and circular links
+        return os.path.isfile(path) and not os.path.realpath(path).startswith(self._inside)  # noqa: PTH113
 
     def _walk(self) -> Iterator[str]:
-        for folder, _, files in os.walk(self.folder):
-            prefix = os.path.relpath(folder, self.folder)
-            yield from files if prefix == "." else (f"{prefix}/{name}" for name in files)
+        """Names of files below the folder; folders that are links are not entered."""
+        prefixes = [""]
+        for prefix in prefixes:  # those found are added at the end
+            with suppress(OSError), os.scandir(f"{self.folder}/{prefix}") as entries:
+                for entry in entries:
+                    name = f"{prefix}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        prefixes.append(f"{name}/")
+                        continue
+                    if entry.is_symlink():
+                        self._links.add(name)
+                    yield name
 
 
 def examine_images(
@@ -119,9 +144,9 @@ def _examine(
             and known[:2] == (status.st_size, status.st_mtime_ns)
             and known.decoded >= decode
         ):
-            return ImageFacts(known.width, known.height, known.sha256), known
+            return _facts(known), known
         with open(path, "rb") as file:
-            width, height = _measure(file, decode)
+            width, height, several_frames = _measure(file, decode)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
@@ -130,22 +155,43 @@ def _examine(
         return ImageFacts(problem=f"image has more than {PIL.Image.MAX_IMAGE_PIXELS} pixels"), None
     except Exception:  # a damaged file can make an image library raise nearly anything
         return ImageFacts(problem="image file cannot be read"), None
-    entry = _CacheEntry(status.st_size, status.st_mtime_ns, decode, width, height, sha256)
-    return ImageFacts(width, height, sha256), entry
+    size, modified_ns = status.st_size, status.st_mtime_ns
+    entry = _CacheEntry(size, modified_ns, decode, width, height, sha256, several_frames)
+    return _facts(entry), entry
 
 
-def _measure(file: BinaryIO, decode: bool) -> tuple[int, int]:
-    """Width and height from the header, turned as OpenCV's imread turns the image."""
+def _facts(entry: _CacheEntry) -> ImageFacts:
+    return ImageFacts(entry.width, entry.height, entry.sha256, entry.several_frames)
+
+
+def _measure(file: BinaryIO, decode: bool) -> tuple[int, int, bool]:
+    """Width and height, turned as OpenCV's imread turns the image, and if there are more frames.
+
+    A file whose end is not the usual one of its format is decoded too: it may be cut short.
+    """
     with PIL.Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        if decode:
-            image.load()
+        # MPO: a JPEG that carries a preview or a map of brightness, as many cameras write it
+        several_frames = image.format != "MPO" and getattr(image, "is_animated", False)
         turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
         if image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) != 1:
             raise ValueError("OpenCV 4.14 cannot read a TIFF with an orientation")
+        if decode or not _ends_well(file, image.format):
+            image.load()
     if width < 1 or height < 1:
         raise ValueError("no pixels")
-    return (height, width) if turned else (width, height)
+    return (height, width, several_frames) if turned else (width, height, several_frames)
+
+
+def _ends_well(file: BinaryIO, image_format: str | None) -> bool:
+    end = ENDS.get("JPEG" if image_format == "MPO" else image_format or "")
+    if end is None:
+        return False
+    position = file.tell()
+    file.seek(-len(end), os.SEEK_END)
+    found = file.read()
+    file.seek(position)  # where the image library expects it
+    return found == end
 
 
 def _read_cache(path: Path) -> dict[str, _CacheEntry]:

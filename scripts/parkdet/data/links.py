@@ -9,13 +9,16 @@ from pathlib import Path, PurePosixPath
 
 from parkdet.errors import UserError
 
+LONGEST_NAME = 255  # bytes of a file's name
+
 
 def link_names(names: Iterable[str]) -> dict[str, str]:
     """The name that each image gets in the prepared set, nearly always its own.
 
     Two images must not share a label file: of names that differ only by suffix, case or Unicode
     form all but the first get a number (``a.jpg``, ``a.png`` -> ``a-2.png``). Folders called
-    images or labels, at which YOLO tools find labels, are joined into the name by ``_``.
+    images or labels, at which YOLO tools find labels, or like a label file are joined into the name
+    by ``_``. A name that gets too long by that is shortened.
     """
     wanted = {name: _without_special_folders(name) for name in names}
     owners: dict[str, str] = {}
@@ -27,14 +30,23 @@ def link_names(names: Iterable[str]) -> dict[str, str]:
         while owners.setdefault(_label_key(link), name) != name:
             copies[key] += 1
             path = PurePosixPath(wanted[name])
-            link = str(path.with_name(f"{path.stem}-{copies[key] + 1}{path.suffix}"))
+            link = _with_end(path, f"-{copies[key] + 1}{path.suffix}")
         wanted[name] = link
     return wanted
 
 
 def _without_special_folders(name: str) -> str:
-    special = {"images", "labels"} & set(PurePosixPath(name).parts[:-1])
-    return name.replace("/", "_") if special else name
+    folders = PurePosixPath(name).parts[:-1]
+    if any(folder in ("images", "labels") or folder.lower().endswith(".txt") for folder in folders):
+        path = PurePosixPath(name.replace("/", "_"))
+        return _with_end(path, path.suffix)
+    return name
+
+
+def _with_end(path: PurePosixPath, end: str) -> str:
+    """``path`` with ``end`` in place of its suffix, its stem cut where the name gets too long."""
+    stem = path.stem.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore")
+    return str(path.with_name(f"{stem}{end}"))
 
 
 def _label_key(name: str) -> str:

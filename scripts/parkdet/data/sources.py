@@ -1,5 +1,6 @@
 """Where the photographs and annotations of a data set lie, in the challenge's lay-out."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def locate(root: Path) -> Sources:
     sources = Sources(
         root / "train/label/Train.json",
         root / "train/images",
-        test_json if test_json.exists() else None,
+        test_json if os.path.lexists(test_json) else None,
         root / "test/images",
     )
     missing = [

@@ -1,6 +1,5 @@
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +7,6 @@ from parkdet.data.annotations import Box, Image, RawAnnotation
 from parkdet.data.checks import clean_boxes, clip_box
 from parkdet.data.issues import Issues
 from parkdet.data.labels import label_line, label_text
-from parkdet.errors import UserError
 
 IMAGE = Image(1, "a.png", 100, 50, "")
 numbers = st.one_of(st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False))
@@ -53,25 +51,6 @@ def test_crowds_are_kept_for_scoring_but_have_no_label():
 
 
 BOX = [10, 10, 20, 20]
-REFUSED = {
-    "unknown image": ({"image_id": 2}, "unknown image"),
-    "image id as text": ({"image_id": "1"}, "unknown image"),
-    "unknown category": ({"category_id": 4}, "unknown category"),
-    "category as text": ({"category_id": "3"}, "unknown category"),
-    "category true": ({"category_id": True}, "unknown category"),
-    "no bbox": ({"bbox": None}, "four finite numbers"),
-    "three numbers": ({"bbox": [1, 2, 3]}, "four finite numbers"),
-    "text in bbox": ({"bbox": [1, 2, "3", 4]}, "four finite numbers"),
-    "nested bbox": ({"bbox": [[1, 2, 3, 4]]}, "four finite numbers"),
-    "nan": ({"bbox": [1, math.nan, 3, 4]}, "four finite numbers"),
-    "infinite": ({"bbox": [1, 2, math.inf, 4]}, "four finite numbers"),
-    "beyond any float": ({"bbox": [1, 2, 10**400, 4]}, "four finite numbers"),
-    "zero width": ({"bbox": [1, 2, 0, 4]}, "without width or height"),
-    "negative height": ({"bbox": [1, 2, 3, -4]}, "without width or height"),
-    "left of the image": ({"bbox": [-30, 2, 30, 4]}, "outside the image"),
-    "below the image": ({"bbox": [1, 50, 30, 4]}, "outside the image"),
-    "too thin to see": ({"bbox": [1, 2, 1e-9, 4]}, "too small to see"),
-}
 
 
 def annotation(**change):
@@ -82,20 +61,6 @@ def clean(*annotations, strict=False):
     issues = Issues(strict)
     boxes = clean_boxes(annotations, {1: IMAGE}, {8}, {3}, issues)
     return boxes[1], issues.rows
-
-
-@pytest.mark.parametrize(("change", "problem"), REFUSED.values(), ids=REFUSED)
-def test_unusable_box_is_left_out_and_listed(change, problem):
-    boxes, rows = clean(annotation(**change))
-    assert boxes == []
-    assert [row.annotation_id for row in rows] == ["5"]
-    assert problem in rows[0].problem and rows[0].action == "left out"
-
-
-@pytest.mark.parametrize(("change", "problem"), REFUSED.values(), ids=REFUSED)
-def test_unusable_box_is_an_error_when_strict(change, problem):
-    with pytest.raises(UserError, match=problem):
-        clean(annotation(**change), strict=True)
 
 
 def test_overhanging_box_is_clipped_and_listed_with_what_it_was():

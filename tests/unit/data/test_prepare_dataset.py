@@ -176,20 +176,6 @@ def test_more_names_than_ids_in_use_count_from_one(source, run_prepare):
     assert [category["id"] for category in done.json("train")["categories"]] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("names", [None, ["a", "b"], ["a", "a"], ["a", " "]])
-def test_names_that_do_not_fit_show_the_ids(source, run_prepare, names):
-    source.categories = None
-    with pytest.raises(UserError, match=r"ids 3|ids \(3\)|unique"):
-        run_prepare(names=names)
-
-
-@pytest.mark.parametrize("repeat", [{"id": 3, "name": "x"}, {"id": 8, "name": "car"}])
-def test_ambiguous_categories_are_refused(source, run_prepare, repeat):
-    source.categories = [*source.categories, repeat]
-    with pytest.raises(UserError, match="more than once"):
-        run_prepare()
-
-
 def test_without_test_json_there_is_no_test_part(run_prepare):
     done = run_prepare()
     assert not any(path.startswith(("test", "images/test")) for path in done.content())
