@@ -1,10 +1,17 @@
 """PyTorch's checkpoint archives: a zip of one pickle and the raw bytes of each tensor storage."""
 
+import struct
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
 from parkdet.errors import UserError
+
+END, END64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q")
+LOCATOR64_BYTES = 20
+LARGEST_DIRECTORY = 16_000_000
+"""Bytes of the list of members: some 150,000 of them; a checkpoint has hundreds or thousands."""
 
 
 class Archive:
@@ -24,13 +31,14 @@ class Archive:
             self.size = path.stat().st_size
             if not path.is_file():  # opening a pipe would wait for ever
                 raise OSError(None, "it is not a file")
+            _check_directory(path, self.size)
             self._zip = zipfile.ZipFile(path)
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
             raise UserError(
-                f"{path} is not a checkpoint as PyTorch 1.6 or newer writes them: {error}. "
-                "If it was downloaded, fetch it again."
+                f"{path} is not a checkpoint as PyTorch 1.6 or newer writes them: "
+                f"{printable(error)}. If it was downloaded, fetch it again."
             ) from error
         try:
             self._prefix = self._checked_prefix()
@@ -44,6 +52,9 @@ class Archive:
             raise self.refusal("its members are compressed, which PyTorch never does")
         if sum(member.file_size for member in members) > self.size:
             raise self.refusal("its members claim more bytes than the file has")
+        places = sorted((m.header_offset, m.header_offset + m.file_size) for m in members)
+        if any(end > start for (_, end), (start, _) in pairwise(places)):
+            raise self.refusal("its members overlap")
         names = [member.filename for member in members]
         if len(names) != len(set(names)):
             raise self.refusal("it has two members of one name")
@@ -51,7 +62,9 @@ class Archive:
         if len(pickles) != 1:
             raise self.refusal("it has no single data.pkl")
         prefix = pickles[0].removesuffix("data.pkl")
-        if f"{prefix}byteorder" in names and self._zip.read(f"{prefix}byteorder") != b"little":
+        if not all(_is_inside(prefix, name) for name in names):
+            raise self.refusal("it has a member outside of its folder")
+        if f"{prefix}byteorder" in names and self.read_member(f"{prefix}byteorder") != b"little":
             raise self.refusal("it was written on a big-endian machine")
         return prefix
 
@@ -61,12 +74,17 @@ class Archive:
         Raises:
             UserError: no such member, or it is damaged.
         """
+        return self.read_member(f"{self._prefix}{name}")
+
+    def read_member(self, name: str) -> bytes:
+        """The content of a member by its whole name; otherwise as `read`."""
         try:
-            return self._zip.read(f"{self._prefix}{name}")
-        except (KeyError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise self.refusal(f"its member {name!r:.60} cannot be read ({error})") from error
+            return self._zip.read(name)
         except EOFError as error:
-            raise self.refusal(f"its member {name!r:.60} is cut short") from error
+            raise self.refusal(f"its member {name!a:.60} is cut short") from error
+        except Exception as error:  # a damaged file can make reading fail in any way
+            reason = f"its member {name!a:.60} cannot be read ({printable(error)})"
+            raise self.refusal(reason) from error
 
     def refusal(self, reason: str) -> UserError:
         """The error to raise when this file is not used, and why."""
@@ -85,3 +103,31 @@ class Archive:
         trace: TracebackType | None,
     ) -> None:
         self._zip.close()
+
+
+def printable(error: object) -> str:
+    """At most 100 characters in one line: an error's text can come from the file."""
+    text = " ".join(str(error).split())[:100]
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _is_inside(folder: str, name: str) -> bool:
+    odd = {"", ".", ".."}.intersection(name.split("/"))
+    return name.startswith(folder) and "\\" not in name and not odd
+
+
+def _check_directory(path: Path, size: int) -> None:
+    """Refuses what `ZipFile` would read into memory at once, before anything can be checked.
+
+    Raises:
+        ValueError: no zip archive, one with a comment, or one with too long a list of members.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, size - END.size - LOCATOR64_BYTES - END64.size))
+        tail = file.read()
+    if tail[-END.size :][:4] != b"PK\5\6":
+        raise ValueError("it does not end as a zip archive")
+    is_large_format = tail[:4] == b"PK\6\6"  # the one that PyTorch writes
+    length = END64.unpack(tail[: END64.size])[8] if is_large_format else END.unpack(tail[-22:])[5]
+    if length > LARGEST_DIRECTORY:
+        raise ValueError("its list of members is too long")

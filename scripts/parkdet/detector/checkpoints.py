@@ -2,7 +2,6 @@
 
 import io
 import logging
-import pickle
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import torch
 from yolov5.models.yolo import DetectionModel
 
-from parkdet.detector.archive import Archive
+from parkdet.detector.archive import Archive, printable
 from parkdet.detector.build import build_model
-from parkdet.detector.foreign import read_foreign
+from parkdet.detector.foreign import ALLOWED, foreign_model
+from parkdet.detector.inert_pickle import NotInert, read_pickle
 from parkdet.detector.plain import plain
+from parkdet.detector.stored_tensors import TensorReader
 from parkdet.errors import UserError
 from parkdet.files import atomic_write
 
@@ -93,39 +94,44 @@ def load_checkpoint(path: Path) -> Checkpoint:
         UserError: missing, damaged, not a checkpoint, or names code that it should not.
     """
     with Archive(path) as archive:
+        what = "checkpoint"
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            foreign = read_foreign(archive)
+            content = read_pickle(archive.read("data.pkl"), ALLOWED)
+            tensors = TensorReader(archive)
+            if content.get("format") == FORMAT:
+                what = "checkpoint of parkdet, a field is missing or wrong"
+                return _own_checkpoint(content, tensors)
+            what = "yolov5 detector"
+            foreign = foreign_model(content, tensors)
             return Checkpoint(foreign.architecture, foreign.names, [], foreign.imgsz, foreign.state)
-        except Exception as error:  # a damaged file can make loading fail in any way
-            raise archive.refusal(f"it is damaged ({error!s:.100})") from error
-        return _checked(content, archive)
+        except NotInert as error:
+            raise archive.refusal(printable(error)) from error
+        except UserError:
+            raise
+        except Exception as error:  # a hostile file can make reading fail in any way
+            reason = f"{type(error).__name__}: {printable(error)}"
+            raise archive.refusal(f"it does not read as a {what} ({reason})") from error
 
 
-def _checked(content: Any, archive: Archive) -> Checkpoint:
-    """A checkpoint from the content of a file, if that has the fields and types of one."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise archive.refusal("it is neither parkdet's nor yolov5's checkpoint")
+def _own_checkpoint(content: dict[str, Any], tensors: TensorReader) -> Checkpoint:
+    """A checkpoint from the content of a file of parkdet.
+
+    Raises:
+        ValueError, KeyError, TypeError: it has not the fields and types of one.
+    """
     if content.get("version") != VERSION:
-        raise archive.refusal("it was written by another version of parkdet")
-    try:
-        state = dict(content.pop("state"))
-        fields = plain(
-            {name: content[name] for name in Checkpoint.__annotations__ if name != "state"}
-        )
-        checkpoint = Checkpoint(**fields, state=state)
-        sound = (
-            all(isinstance(name, str) for name in (*checkpoint.names, *state))
-            and all(isinstance(number, int) for number in checkpoint.category_ids)
-            and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
-            and isinstance(checkpoint.imgsz, int)
-            and bool(checkpoint.head_prefix)
-        )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise archive.refusal(f"a field is missing or wrong ({error!s:.100})") from error
+        raise NotInert("it was written by another version of parkdet")
+    state = {name: tensors.read(described) for name, described in content["state"].items()}
+    fields = plain({name: content[name] for name in Checkpoint.__annotations__ if name != "state"})
+    checkpoint = Checkpoint(**fields, state=state)
+    sound = (
+        all(isinstance(name, str) for name in (*checkpoint.names, *state))
+        and all(isinstance(number, int) for number in checkpoint.category_ids)
+        and isinstance(checkpoint.imgsz, int)
+        and bool(checkpoint.head_prefix)
+    )
     if not sound:
-        raise archive.refusal("a field is of the wrong type")
+        raise TypeError("a field is of the wrong type")
     return checkpoint
 
 
