@@ -1,4 +1,4 @@
-"""Writes the starting weights of a training: read from a file, or random from a seed."""
+"""Writes the starting weights of a training: from a file, a release, or random from a seed."""
 
 import argparse
 import sys
@@ -14,8 +14,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--source",
         required=True,
-        metavar="PATH|none",
-        help="weights of parkdet or yolov5 v5 to v7; none: random weights",
+        metavar="PATH|RELEASE|none",
+        help="weights of parkdet or yolov5 v5 to v7; a release such as yolov5x6 is fetched to "
+        "weights/ if it is not there; none: random weights",
     )
     parser.add_argument(
         "--arch", default="yolov5n", metavar="NAME", help="architecture of random weights"
@@ -35,15 +36,21 @@ def main(arguments: argparse.Namespace) -> None:
     """Reads or builds the weights and writes them in parkdet's format."""
     started = time.time()
     from parkdet.detector.checkpoints import save_checkpoint
-    from parkdet.detector.starting_weights import build_weights, read_weights, without_head
+    from parkdet.detector.starting_weights import (
+        build_weights,
+        find_weights,
+        read_weights,
+        without_head,
+    )
     from parkdet.provenance import write_provenance
 
     if arguments.source == "none":
         inputs, settings = [], {"arch": arguments.arch, "seed": arguments.seed}
         checkpoint = build_weights(arguments.arch, arguments.seed)
     else:
-        inputs, settings = [Path(arguments.source)], {"sha256": arguments.sha256}
-        checkpoint = read_weights(arguments.source, arguments.sha256)
+        path = find_weights(arguments.source, arguments.sha256)
+        inputs, settings = [path], {"source": arguments.source, "sha256": arguments.sha256}
+        checkpoint = read_weights(path)
     if arguments.drop_head:
         checkpoint = without_head(checkpoint)
     save_checkpoint(arguments.out, checkpoint)

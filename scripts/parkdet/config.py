@@ -18,6 +18,7 @@ from parkdet.config_values import BatchSize, Device, Devices, ImageSize, Precisi
 from parkdet.errors import UserError
 from parkdet.files import read_yaml
 from parkdet.hyperparameters import FinetuneHyperparameters, Hyperparameters
+from parkdet.releases import find_release
 from parkdet.training.devices import count_processes
 
 
@@ -46,6 +47,7 @@ class Data(Section):
     )
     group_pattern: str | None = Field(
         None,
+        pattern=r"^[^\x00]*$",
         description="Regular expression whose first group is the recording's name; "
         "null: the name without its last number (the frame).",
     )
@@ -53,7 +55,7 @@ class Data(Section):
     backgrounds: Literal["keep", "drop"] = Field(
         "keep", description="What becomes of images without a box; 2022 lost them."
     )
-    names: list[Annotated[str, Field(pattern="^[^,]+$")]] | None = Field(
+    names: list[Annotated[str, Field(pattern=r"^[^,\x00]+$")]] | None = Field(
         None, description="Class names in the order of the category ids, if the JSON has none."
     )
     link: Literal["auto", "symlink", "copy", "hard"] = Field(
@@ -94,11 +96,14 @@ class Training(Section):
 
     arch: str = Field(
         "yolov5n",
-        pattern=r"^[\w.-]+$",
+        pattern=r"^\w[\w.-]*$",
         description="Architecture when pretrained is null: yolov5n, s, m, l, x or n6 to x6.",
     )
     pretrained: str | None = Field(
-        None, description="Starting weights: a path, a release name such as yolov5x6, or null."
+        None,
+        description="Starting weights: a path, null (random), or a release of yolov5, which is "
+        "fetched to weights/ if it is not there: yolov5n, s, m, l, x or n6 to x6 of v7.0; "
+        "yolov5x6-v6.1 and so on, of v6.0 to v6.2, need pretrained_sha256.",
     )
     pretrained_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Checksum that the starting weights must have."
@@ -148,6 +153,16 @@ class Training(Section):
     def _processes_share_the_batch(self) -> "Training":
         if self.batch_size != "auto" and self.batch_size % self.world_size:
             raise ValueError(f"batch_size must be a multiple of the {self.world_size} processes")
+        return self
+
+    @model_validator(mode="after")
+    def _released_weights_have_a_checksum(self) -> "Training":
+        release = find_release(self.pretrained or "")
+        if release and not (release.sha256 or self.pretrained_sha256):
+            raise ValueError(
+                f"the sha256 of {self.pretrained} is not known here: give it as pretrained_sha256, "
+                f"or take {release.model}, whose is known"
+            )
         return self
 
     @property

@@ -15,7 +15,9 @@ def _flags(section: Section, names: dict[str, str]) -> list[str]:
         if value is True:
             flags.append(flag)
         elif value is not None and value is not False:
-            flags += [flag, ",".join(value) if isinstance(value, list) else str(value)]
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            # A word of its own that starts with a dash would be taken for an option.
+            flags += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     return flags
 
 

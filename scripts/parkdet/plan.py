@@ -1,16 +1,15 @@
 """Which files a run reads and makes: what the rules need to know before anything runs."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from parkdet.config import Config
 from parkdet.demo import DESCRIPTION
 from parkdet.errors import UserError
+from parkdet.releases import find_release
 
 DEMO_ROOT = "data/demo"
-_RELEASE = re.compile(r"^yolov5[nsmlx]6?$")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,6 @@ class Plan:
             UserError: a variable is not set, there is no training data at `data.root`, data of
                 somebody's own stand where the demo is drawn, or a named file is missing.
         """
-        self._check_data()
         named = {
             "training.pretrained": self.pretrained_file,
             "infer.weights": self.given_weights,
@@ -35,11 +33,8 @@ class Plan:
         if self.test_truth and not self.is_demo:  # the demo's is drawn with its images
             named["evaluate.test_truth"] = [self.test_truth]
         for setting, paths in {"data.root": [self.root], **named}.items():
-            if any("{" in path or "}" in path for path in paths):
-                raise UserError(
-                    f"{setting}: {', '.join(paths)} has a brace, which Snakemake takes for a "
-                    "wildcard. Rename it, or give a link to it that has none."
-                )
+            _check_names(setting, paths)
+        self._check_data()
         for setting, paths in named.items():
             missing = [path for path in paths if not Path(path).is_file()]
             if missing:
@@ -143,20 +138,18 @@ class Plan:
 
     @property
     def pretrained(self) -> str | None:
-        """The starting weights: a path, or a release name whose file is not there; None: random.
-
-        The file of a release such as yolov5x6 is looked for at weights/yolov5x6.pt.
-        """
-        source = os.path.expandvars(self.config.training.pretrained or "") or None
-        if source and _RELEASE.match(source) and Path(f"weights/{source}.pt").is_file():
-            return f"weights/{source}.pt"
-        return source
+        """The starting weights: a path, or the name of a release; None: random."""
+        return os.path.expandvars(self.config.training.pretrained or "") or None
 
     @property
     def pretrained_file(self) -> list[str]:
-        """The file that the starting weights come from, if there is one."""
+        """The file that the starting weights come from.
+
+        That of a release is none: its checksum is known, so nothing depends on its time, and it is
+        there only once the rule has fetched it.
+        """
         source = self.pretrained
-        return [source] if source and not _RELEASE.match(source) else []
+        return [source] if source and not find_release(source) else []
 
     @property
     def val_json(self) -> list[str]:
@@ -173,6 +166,22 @@ class Plan:
     def inference_weights(self) -> list[str]:
         """The weights to predict with: given ones, or the end of this run's two trainings."""
         return self.given_weights or [f"{self.results}/weights/tune_best.pt"]
+
+
+def _check_names(setting: str, paths: list[str]) -> None:
+    for path in paths:
+        if "{" in path or "}" in path:
+            raise UserError(
+                f"{setting}: {path} has a brace, which Snakemake takes for a wildcard. Rename it, "
+                "or give a link to it that has none."
+            )
+        if path.startswith("-"):
+            raise UserError(f"{setting}: {path} starts with a dash, as options do: write ./{path}")
+        if not path.isprintable():
+            raise UserError(
+                f"{setting}: {path!a} has a line break or another sign that cannot be printed. "
+                "Rename it, or give a link to it that has none."
+            )
 
 
 def _unset(paths: list[str]) -> str:

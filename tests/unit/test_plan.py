@@ -50,14 +50,22 @@ def test_a_missing_file_is_named_with_its_setting(sections, setting):
         plan(**sections).check()
 
 
-def test_a_release_is_taken_from_the_weights_folder_once_it_is_there(folder):
-    released = plan(training={"pretrained": "yolov5x6"})
-    assert released.pretrained_file == []
-    assert "yolov5x6" in pretrained_options(released)
+@pytest.mark.parametrize("name", ["yolov5x6", "yolov5n-v7.0"])
+def test_a_release_is_no_file_of_the_plan_and_stays_so_once_it_is_there(folder, name):
+    released = plan(training={"pretrained": name})
+    released.check()
+    options = pretrained_options(released)
+    assert options[:2] == ["--source", name]
     (folder / "weights").mkdir()
-    (folder / "weights/yolov5x6.pt").write_bytes(b"")
-    assert released.pretrained_file == ["weights/yolov5x6.pt"]
-    assert "weights/yolov5x6.pt" in pretrained_options(released)
+    (folder / f"weights/{name.removesuffix('-v7.0')}.pt").write_bytes(b"")
+    assert released.pretrained_file == []
+    assert pretrained_options(released) == options
+
+
+def test_a_release_whose_checksum_is_not_known_needs_one():
+    with pytest.raises(UserError, match=r"training: the sha256 of yolov5x6-v6.1 is not known"):
+        plan(training={"pretrained": "yolov5x6-v6.1"})
+    plan(training={"pretrained": "yolov5x6-v6.1", "pretrained_sha256": "0" * 64}).check()
 
 
 def test_a_val_set_of_the_users_has_its_variables_expanded(monkeypatch):

@@ -4,15 +4,14 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from parkdet.detector.build import architecture_names, build_model, read_architecture
+from parkdet.detector.build import build_model, read_architecture
 from parkdet.detector.checkpoints import Checkpoint, checkpoint_of, load_checkpoint
+from parkdet.download import download
 from parkdet.errors import UserError
 from parkdet.files import sha256_file
+from parkdet.releases import find_release
 
 log = logging.getLogger("parkdet")
-
-FOLDER = Path("weights")
-RELEASES = "https://github.com/ultralytics/yolov5/releases"
 
 
 def build_weights(architecture: str, seed: int) -> Checkpoint:
@@ -27,29 +26,43 @@ def build_weights(architecture: str, seed: int) -> Checkpoint:
     return checkpoint_of(model, [str(index) for index in range(classes)], [], imgsz=0)
 
 
-def read_weights(source: str, sha256: str | None) -> Checkpoint:
-    """Weights from a file of parkdet or of yolov5 v5 to v7.
+def find_weights(source: str, sha256: str | None) -> Path:
+    """The file of starting weights; a release that is not there is fetched.
 
     Args:
-        source: path of the file.
-        sha256: checksum that the file must have, hexadecimal; None: any.
+        source: path of a file, or a release name such as ``yolov5x6``.
+        sha256: checksum that the file must have, hexadecimal; None: any, or that of the release.
 
     Raises:
-        UserError: missing, of another checksum, or not usable; a release name such as
-            ``yolov5s`` is answered with where to put that file.
+        UserError: missing or of another checksum; a release that cannot be fetched, or whose
+            checksum is not known, is answered with where to put the file.
     """
-    path = Path(source)
-    if not path.exists() and source in architecture_names():
-        place = FOLDER / f"{source}.pt"
+    release = find_release(source)
+    path = release.place if release else Path(source)
+    wanted = sha256.lower() if sha256 else release and release.sha256
+    if release and not wanted:
         raise UserError(
-            f"The release {source} is not fetched: take {source}.pt from {RELEASES} and put it at "
-            f"{place}, where the workflow finds it. Give --source {place} outside of it."
+            f"The sha256 of {source} is not known here: fetch {release.url} yourself, check it, "
+            "and give its checksum (training.pretrained_sha256, --sha256)."
         )
-    if not path.exists():
+    if release and not path.exists():
+        download(release.url, path, wanted)
+    if not path.is_file():  # reading a pipe would wait for ever
         raise UserError(f"There are no weights at {path}: check training.pretrained.")
-    found = sha256_file(path)
-    if sha256 and found != sha256.lower():
-        raise UserError(f"{path} has the sha256 {found}, not {sha256}: fetch the file again.")
+    if wanted and (found := sha256_file(path)) != wanted:
+        own = f", or give ./{path} as the path of weights of your own" if release else ""
+        raise UserError(
+            f"{path} has the sha256 {found}, not {wanted}: remove it and fetch the file again{own}."
+        )
+    return path
+
+
+def read_weights(path: Path) -> Checkpoint:
+    """Weights from a file of parkdet or of yolov5 v5 to v7.
+
+    Raises:
+        UserError: missing, or not usable.
+    """
     checkpoint = load_checkpoint(path)
     log.info("starting weights: %s, %d classes", path, len(checkpoint.names))
     return checkpoint

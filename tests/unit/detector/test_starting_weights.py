@@ -1,24 +1,15 @@
 import hashlib
-import importlib.util
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from parkdet.command_line import run
 from parkdet.detector.build import build_model
 from parkdet.detector.checkpoints import load_checkpoint
 from parkdet.files import read_json
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "pretrained.py"
-
-
-@pytest.fixture(scope="module")
-def command():
-    spec = importlib.util.spec_from_file_location("pretrained_command", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *options: run(module.build_parser(), module.main, [str(o) for o in options])
+from parkdet.releases import find_release
 
 
 @pytest.fixture
@@ -39,6 +30,49 @@ def test_foreign_weights_become_ours(command, foreign, tmp_path):
     assert record["inputs"] == {str(foreign): digest}
 
 
+def test_a_release_is_fetched_once_and_kept(command, foreign, tmp_path, monkeypatch):
+    """The network is left out; tests/unit/test_download.py has what happens on it."""
+    digest = hashlib.sha256(foreign.read_bytes()).hexdigest()
+    fetched = []
+
+    def fetch(url, place, sha256):
+        fetched.append((url, str(place), sha256))
+        place.parent.mkdir()
+        shutil.copy(foreign, place)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("parkdet.detector.starting_weights.download", fetch)
+    options = ("--source", "yolov5x6-v6.1", "--sha256", digest, "--out", tmp_path / "out.pt")
+    assert command(*options) == command(*options) == 0
+    folder = "https://github.com/ultralytics/yolov5/releases/download/v6.1"
+    assert fetched == [(f"{folder}/yolov5x6.pt", "weights/yolov5x6-v6.1.pt", digest)]
+    assert read_json(tmp_path / "out.pt.provenance.json")["inputs"] == {fetched[0][1]: digest}
+
+
+def test_another_file_in_place_of_a_release_is_not_taken_for_it(
+    command, foreign, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    shutil.copy(foreign, "weights/yolov5n.pt")
+    assert command("--source", "yolov5n", "--out", "out.pt") == 2
+    assert "give ./weights/yolov5n.pt as the path" in capsys.readouterr().err
+    assert command("--source", "./weights/yolov5n.pt", "--out", "out.pt") == 0
+
+
+@pytest.mark.parametrize("size", ["n", "s", "m", "l", "x", "n6", "s6", "m6", "l6", "x6"])
+def test_every_release_of_v7_has_a_checksum(size):
+    release = find_release(f"yolov5{size}-v7.0")
+    assert release == find_release(f"yolov5{size}")
+    assert re.fullmatch("[0-9a-f]{64}", release.sha256)
+    assert release.place == Path(f"weights/yolov5{size}.pt")
+
+
+@pytest.mark.parametrize("name", ["yolov5", "yolov5s-v5.0", "yolov5s.pt", "yolov5s\n"])
+def test_other_names_are_no_releases(name):
+    assert find_release(name) is None
+
+
 def test_random_weights_follow_the_seed_alone(command, tmp_path):
     files = [tmp_path / f"{name}.pt" for name in "abc"]
     for file, seed in zip(files, (1, 1, 2), strict=True):
@@ -51,7 +85,7 @@ def test_random_weights_follow_the_seed_alone(command, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--source", "yolov5x6"), "put it at weights/yolov5x6.pt"),
+        (("--source", "yolov5x6-v6.1"), "give its checksum"),
         (("--source", "nothing.pt"), "no weights at nothing.pt"),
         (("--source", "none", "--arch", "yolov9"), "choose one of: "),
     ],
