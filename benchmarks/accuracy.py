@@ -66,7 +66,7 @@ def main() -> None:
         stock = run_stock(preset, seed, dataset / "dataset.yaml", work)
         weights = {"stock": stock, "parkdet": results / "weights/baseline_last.pt"}
         for name, path in weights.items():
-            scores[name].append(score([path], dataset, config, work / f"{name}-{seed}.json"))
+            scores[name].append(score(path, dataset, config, work / f"{name}-{seed}.json"))
             print(f"{name}, seed {seed}: {scores[name][-1]}", flush=True)
     write_record(f"accuracy-{config.run}", {"preset": arguments.preset.name, "scores": scores})
     rows = [describe(name, runs) for name, runs in scores.items()]

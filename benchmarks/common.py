@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,27 +98,28 @@ def train(config: Config, dataset: Path, out: Path, *options: object) -> list[di
         return list(csv.DictReader(file))
 
 
-def score(
-    weights: Sequence[Path], dataset: Path, config: Config, out: Path, *options: object
-) -> dict[str, float]:
-    """AP and AP50 of one or several weights on the test truth of a preset, by pycocotools.
+def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, float]:
+    """AP and AP50 of weights on the test truth of a preset, by pycocotools.
 
     Args:
         dataset: folder of the prepared images.
         out: where the detections go.
-        options: of infer.py, in place of the benchmarks' own.
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     plan = Plan(config)
     images = ["--images", dataset / "test.json", "--image-dir", *plan.test_images]
     size = ["--imgsz", config.training.imgsz]
-    settings = [*size, *PREDICTION, *options]
-    run_script("scripts/infer.py", "--weights", *weights, *images, *settings, "--out", out)
+    run_script("scripts/infer.py", "--weights", weights, *images, *size, *PREDICTION, "--out", out)
+    return score_file(out, plan.test_truth)
+
+
+def score_file(detections: Path, truth: str) -> dict[str, float]:
+    """AP and AP50 of a file of detections, by pycocotools."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(plan.test_truth)
-        evaluation = COCOeval(truth, truth.loadRes(str(out)), "bbox")
+        coco = COCO(truth)
+        evaluation = COCOeval(coco, coco.loadRes(str(detections)), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -135,7 +135,7 @@ def train_and_score(config: Config, out: Path, threads: int | None = None) -> di
     if not path.exists():
         dataset = prepare(config)
         rows = train(config, dataset, out, "--threads", threads or os.cpu_count())
-        scores = score([out / "last.pt"], dataset, config, out / "detections.json")
+        scores = score(out / "last.pt", dataset, config, out / "detections.json")
         images = len((dataset / "train.txt").read_text().splitlines())
         scores["training_seconds"] = sum(images / float(row["images_per_s"]) for row in rows)
         path.write_text(json.dumps(scores))

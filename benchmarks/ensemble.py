@@ -11,10 +11,19 @@ import argparse
 import statistics
 from pathlib import Path
 
-from common import ROOT, VEHICLES, WORK, read_preset, score, table, write_record
+import torch
+from common import ROOT, VEHICLES, WORK, read_preset, score_file, table, write_record
+
+from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
+from parkdet.inference.predict import ImageDetections, PredictSettings
+from parkdet.inference.run import detect, load_detector
+from parkdet.inference.sources import read_images
+from parkdet.plan import Plan
+from parkdet.submission.records import detection, write_detections
 
 IOUS = (0.5, 0.6, 0.7)
-FUSIONS = ("nms", "wbf")
+BOXES = 300
+FUSIONS = {"nms": fuse_by_nms, "wbf": fuse_by_wbf}
 METRICS = {"ap": "AP", "ap50": "AP50"}
 
 
@@ -27,22 +36,32 @@ def main() -> None:
     missing = [str(path) for path in weights if not path.is_file()]
     if missing:
         parser.error(f"run `make bench-accuracy` first, which trains {', '.join(missing)}")
-    out, dataset = WORK / config.run / "ensemble.json", runs[0] / "dataset"
+    plan, device = Plan(config), torch.device("cpu")
+    images = read_images(runs[0] / "dataset/test.json", Path(*plan.test_images))
+    detectors = [load_detector(path, images.categories, device) for path in weights]
     scores = {}
     for iou in IOUS:
-        scores[iou] = {
-            **{
-                f"seed {seed}": score([path], dataset, config, out, "--iou", iou)
-                for seed, path in enumerate(weights)
-            },
-            **{
-                fusion: score(weights, dataset, config, out, "--iou", iou, "--fuse", fusion)
-                for fusion in FUSIONS
-            },
-        }
+        settings = PredictSettings(config.training.imgsz, 0.001, iou, BOXES, False, 16)
+        alone = [list(detect([one], images.sources, settings, device)) for one in detectors]
+        found = {f"seed {seed}": images_of_one for seed, images_of_one in enumerate(alone)}
+        for name, fuse in FUSIONS.items():
+            found[name] = [fuse(parts, iou, BOXES) for parts in zip(*alone, strict=True)]
+        scores[iou] = {name: score(each, plan) for name, each in found.items()}
         print(f"IoU {iou}: {scores[iou]}", flush=True)
     write_record(f"ensemble-{config.run}", {"preset": config.run, "scores": scores})
     print(report(scores))
+
+
+def score(images: list[ImageDetections], plan: Plan) -> dict[str, float]:
+    """AP and AP50 of detections on the test truth."""
+    out = WORK / plan.config.run / "ensemble.json"
+    records = [
+        detection(image.id, category, box, confidence)
+        for image in images
+        for box, confidence, category in zip(image.boxes, image.scores, image.classes, strict=True)
+    ]
+    write_detections(out, records)
+    return score_file(out, plan.test_truth)
 
 
 def report(scores: dict[float, dict[str, dict[str, float]]]) -> str:
