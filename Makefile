@@ -9,6 +9,7 @@
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
+# make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
@@ -16,7 +17,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut bench-cut-methods lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -70,6 +71,9 @@ bench-equal-time: setup
 
 bench-cut: setup
 	$(BIN)/python benchmarks/conf_cut.py
+
+bench-cut-methods: setup
+	$(BIN)/python benchmarks/cut_methods.py
 
 lint: setup
 	$(BIN)/ruff check .

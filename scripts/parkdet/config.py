@@ -253,10 +253,10 @@ class Inference(Section):
 class Cut(Section):
     """How the submission is made to fit."""
 
-    method: Literal["global", "threshold", "per-class"] = Field(
-        "global",
-        description="What fits by score, the 2022 threshold, or what fits by what each detection "
-        "is worth to the mean AP, learnt from the val set.",
+    method: Literal["per-class", "global", "threshold"] = Field(
+        "per-class",
+        description="What fits by what each detection is worth to the mean AP, learnt from the "
+        "val set; what fits by score; or the 2022 threshold.",
     )
     ap: Literal[50, 75, "50:95"] = Field(
         "50:95", description="The AP that per-class works for, by its IoU; the challenge's was 75."

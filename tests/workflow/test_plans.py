@@ -78,7 +78,7 @@ def test_a_wrong_config_gives_one_line_a_mistake(project):
     assert result.returncode != 0
     assert "  data.rot: unknown key; allowed here: root, split" in result.stderr
     assert (
-        "  cut.method: Input should be 'global', 'threshold' or 'per-class', found 'guess'"
+        "  cut.method: Input should be 'per-class', 'global' or 'threshold', found 'guess'"
         in result.stderr
     )
     assert "Traceback" not in result.stderr
@@ -112,16 +112,16 @@ def test_without_a_test_set_the_plan_ends_at_the_evaluation(project, tmp_path):
 
 def test_asking_for_conf_cut_plans_no_scores(project, tmp_path):
     root = skeleton(tmp_path / "photos")
-    config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}})
+    cut = {"method": "global"}
+    config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}, "cut": cut})
     rules = project.planned("--configfile", config, "--", "conf_cut")
     assert rules == PREPARATION | TRAININGS | {"infer", "conf_cut"}
 
 
 def test_a_cut_by_worth_needs_the_detections_on_the_val_set(project, tmp_path):
     root = skeleton(tmp_path / "photos")
-    cut = {"method": "per-class", "ap": 75}
-    settings = {"run": "a", "data": {"root": str(root)}, "cut": cut}
-    config = project.write_config("worth.yaml", settings)
+    cut = {"ap": 75}
+    config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}, "cut": cut})
     result = project.snakemake("-n", "-p", "--configfile", config, "--", "conf_cut")
     rules = planned_rules(result.stdout)
     assert rules == PREPARATION | TRAININGS | {"infer", "infer_val", "conf_cut"}

@@ -1,14 +1,14 @@
 """How often a box of a given score and class is right, learnt from the val set.
 
-One curve is fitted to the boxes of all classes, and each class gets one factor on it. Curves of
-single classes were tried first (isotonic or binned): a class has too few objects for them, and what
-they learn of noise costs more than what they learn of the class.
+One curve is fitted to the boxes of all classes, and each class gets one factor on it: a rare class
+has too few objects for a curve of its own. Even the factor starts from 1 and is moved by what was
+counted as if SHRINKAGE boxes had been right just as often as the curve says.
 
 The curve is beta calibration (Kull, Silva Filho and Flach, AISTATS 2017): a logistic regression on
-ln s and -ln(1 - s) whose slopes are not negative, so q rises with s. Its three weights leave no
-steps, within which boxes of a tight budget could not be told apart as they cannot on the steps of
-an isotonic fit. A prior at q(s) = s, worth about one box, keeps it finite where all boxes are
-wrong or all are right.
+ln s and -ln(1 - s) whose slopes are not negative, so q never falls as s rises. An isotonic fit
+would have steps, on which boxes of different scores look alike just where a tight limit has to
+choose between them. A prior at q(s) = s, worth about one box, keeps the weights finite where all
+boxes are wrong or all are right.
 """
 
 from collections import Counter

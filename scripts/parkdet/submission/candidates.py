@@ -1,8 +1,9 @@
 """The detections of a file, read without decoding more than a cut needs, and their texts."""
 
 import json
+import mmap as memory_map
 from collections.abc import Callable
-from mmap import ACCESS_READ, mmap
+from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,6 +16,8 @@ from parkdet.submission.records import Detection
 
 CHUNK = 10_000  # records that are decoded at a time
 EMPTY = len("[]")
+# Where the system can, all pages are mapped in one call instead of as each is touched.
+SHARED_AT_ONCE = memory_map.MAP_SHARED | getattr(memory_map, "MAP_POPULATE", 0)
 
 
 class Candidates(NamedTuple):
@@ -73,7 +76,7 @@ def _content(path: Path) -> mmap | bytes:
     """A file's content, mapped: the records are left where they are, so a copy is not needed."""
     try:
         with open(path, "rb") as file:
-            return mmap(file.fileno(), 0, access=ACCESS_READ)
+            return mmap(file.fileno(), 0, flags=SHARED_AT_ONCE, prot=PROT_READ)
     except (OSError, ValueError):  # missing, empty, or no plain file
         return read_bytes(path)
 
