@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -19,3 +19,9 @@ BatchSize = Annotated[
     Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or_auto)
 ]
 ImageSize = Annotated[int, Field(ge=32, multiple_of=32)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,71 @@
+"""The settings of the photographs and of how they are prepared."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from parkdet.config_values import Section
+
+
+class Data(Section):
+    """Where the photographs are and how they are prepared."""
+
+    root: str = Field(
+        description="Folder in the challenge lay-out: train/label/Train.json, train/images/ and, "
+        "if there is a test set, Test_Images_Information.json, test/images/. "
+        "Environment variables ($NAME) are expanded; data/demo is made by the workflow itself.",
+    )
+    split: Literal["auto", "group", "random", "given"] = Field(
+        "auto", description="How val is drawn: by recording, at random, or from val_json."
+    )
+    val_images: int | None = Field(
+        None, ge=1, description="Images of the val set; null: an eighth, at most 3000."
+    )
+    val_json: str | None = Field(
+        None, description="COCO file of a val set of your own (split: given)."
+    )
+    group_pattern: str | None = Field(
+        None,
+        pattern=r"^[^\x00]*$",
+        description="Regular expression whose first group is the recording's name; "
+        "null: the name without its last number (the frame).",
+    )
+    seed: int = Field(100, ge=0, description="Seed of the split.")
+    backgrounds: Literal["keep", "drop"] = Field(
+        "keep", description="What becomes of images without a box; 2022 lost them."
+    )
+    names: list[Annotated[str, Field(pattern=r"^[^,\x00]+$")]] | None = Field(
+        None, description="Class names in the order of the category ids, if the JSON has none."
+    )
+    link: Literal["auto", "symlink", "copy", "hard"] = Field(
+        "auto", description="How images come into the prepared set; auto: symlink, else a copy."
+    )
+    on_bad: Literal["drop", "fail"] = Field(
+        "drop",
+        description="What happens to an image or box that cannot be used: listed, or an error.",
+    )
+    verify: Literal["header", "full"] = Field(
+        "header",
+        description="How images are checked: by header and end of file, or decoded in full.",
+    )
+    demo_seed: int = Field(
+        1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."
+    )
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            groups = re.compile(value or "()").groups
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        if groups == 0:
+            raise ValueError("has no group in brackets that would be the name of the recording")
+        return value
+
+    @model_validator(mode="after")
+    def _val_json_belongs_to_given(self) -> "Data":
+        if (self.split == "given") != (self.val_json is not None):
+            raise ValueError("`split: given` and val_json need each other")
+        return self
