@@ -16,7 +16,7 @@ rule conf_cut:
     conda:
         "../envs/parkdet.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=30,
     params:
         options=cut_options(PLAN),
