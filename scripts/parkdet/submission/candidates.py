@@ -1,9 +1,8 @@
 """The detections of a file, read without decoding more than a cut needs, and their texts."""
 
 import json
-import mmap as memory_map
+import mmap
 from collections.abc import Callable
-from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -17,7 +16,7 @@ from parkdet.submission.records import Detection
 CHUNK = 10_000  # records that are decoded at a time
 EMPTY = len("[]")
 # Where the system can, all pages are mapped in one call instead of as each is touched.
-SHARED_AT_ONCE = memory_map.MAP_SHARED | getattr(memory_map, "MAP_POPULATE", 0)
+SHARED_AT_ONCE = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 class Candidates(NamedTuple):
@@ -72,11 +71,11 @@ def read_candidates(path: Path) -> Candidates:
     return Candidates(path, texts, scores, categories)
 
 
-def _content(path: Path) -> mmap | bytes:
+def _content(path: Path) -> mmap.mmap | bytes:
     """A file's content, mapped: the records are left where they are, so a copy is not needed."""
     try:
         with open(path, "rb") as file:
-            return mmap(file.fileno(), 0, flags=SHARED_AT_ONCE, prot=PROT_READ)
+            return mmap.mmap(file.fileno(), 0, flags=SHARED_AT_ONCE, prot=mmap.PROT_READ)
     except (OSError, ValueError):  # missing, empty, or no plain file
         return read_bytes(path)
 
