@@ -63,23 +63,33 @@ def all_cores() -> int:
     return workflow.resource_settings.cores or os.cpu_count() or 1
 
 
-def export_retrain() -> None:
-    """Sets PARKDET_RETRAIN_{rule} to `--retrain` for each training that the user forces.
+def inference_params(folder: list[str], state: str, shard="") -> dict:
+    """Params of rules that detect; their state is kept in R/state/{state}."""
+    flags = {"options": inference_options(CONFIG), "folder": folder, "shard": shard}
+    return {**flags, "state": f"{R}/state/{state}", "code": code_of("infer")}
 
-    Without it a training that is started finds its finished state and uses that again. What is
-    forced is known only after parsing; variables reach jobs on other machines too.
+
+def export_forced() -> None:
+    """Sets PARKDET_FORCED_{rule} for each training and inference that the user forces.
+
+    Without it one that is started finds its finished state and uses that again. What is forced is
+    known only after parsing; variables reach jobs on other machines too.
     """
     settings = workflow.dag_settings
     forced = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
-    for name, stage in (("train_baseline", "baseline"), ("finetune", "tune")):
-        outputs = {f"{R}/weights/{stage}_{end}.pt" for end in ("last", "best")}
-        if settings.forceall or forced & {name, f"{R}/metrics/{stage}.csv", *outputs}:
-            os.environ.update({f"PARKDET_RETRAIN_{name}": "--retrain"})
+    stages = {"train_baseline": "baseline", "finetune": "tune"}
+    lists = {"infer": "best", "infer_shard": "best", "infer_val": "val", "infer_start": "start"}
+    for name in (*stages, *lists):
+        stage = stages.get(name)
+        outputs = {f"{R}/predictions/{lists.get(name)}_preds.json", f"{R}/metrics/{stage}.csv"}
+        outputs |= {f"{R}/weights/{stage}_{end}.pt" for end in ("last", "best")}
+        if settings.forceall or forced & {name, *outputs}:
+            os.environ.update({f"PARKDET_FORCED_{name}": "--retrain" if stage else "--anew"})
 
 
 def announce_start() -> None:
     """One line on what this run is; hands the wish to train anew to the jobs."""
-    export_retrain()
+    export_forced()
     print(f"parkdet: run {CONFIG.run!r}, data {ROOT}, results in {R}/", file=sys.stderr)
     if not PLAN.has_test_set:
         print(f"parkdet: {ROOT} has no test set: ends at the evaluation", file=sys.stderr)

@@ -56,14 +56,11 @@ if PLAN.scores_start:
         benchmark:
             f"{R}/benchmarks/start_weights.tsv"
         params:
-            options=lambda wildcards: [
-                *training_options(CONFIG, CONFIG.baseline),
-                *("--epochs", "0"),
-            ],
+            options=lambda wildcards: [*training_options(CONFIG, CONFIG.baseline), "--epochs", "0"],
         message:
             "Writing the starting weights as they enter the training"
 
-    use rule infer as infer_start with:
+    use rule infer_val as infer_start with:
         input:
             weights=f"{R}/weights/start.pt",
             images=f"{R}/dataset/test.json",
@@ -75,6 +72,8 @@ if PLAN.scores_start:
             f"{R}/logs/infer_start.log",
         benchmark:
             f"{R}/benchmarks/infer_start.tsv"
+        params:
+            **inference_params(PLAN.test_images, "infer_start"),
         message:
             "Detecting on the test images with the starting weights"
 

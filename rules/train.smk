@@ -57,7 +57,7 @@ rule train_baseline:
         f"--metrics {{output.metrics}} --state-dir {R}/state/baseline "
         f"--tensorboard {R}/tensorboard/baseline {{params.options:q}} "
         f"{machine_options(CONFIG)} "
-        "--threads {threads} ${{PARKDET_RETRAIN_train_baseline-}} --log {log}"
+        "--threads {threads} ${{PARKDET_FORCED_train_baseline-}} --log {log}"
 
 
 rule finetune:
@@ -92,4 +92,4 @@ rule finetune:
         f"--metrics {{output.metrics}} --state-dir {R}/state/tune "
         f"--tensorboard {R}/tensorboard/tune {{params.options:q}} "
         f"{machine_options(CONFIG)} "
-        "--threads {threads} ${{PARKDET_RETRAIN_finetune-}} --log {log}"
+        "--threads {threads} ${{PARKDET_FORCED_finetune-}} --log {log}"

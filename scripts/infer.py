@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from parkdet.command_line import log, run, whole_number
+from parkdet.command_line import run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,7 +23,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="detections")
     parser.add_argument(
-        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts"
+        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N shards"
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="keeps finished batches, so that a run after an interruption goes on",
+    )
+    parser.add_argument(
+        "--anew", action="store_true", help="detect anew even if the state says it is done"
+    )
+    parser.add_argument(
+        "--on-bad",
+        choices=("fail", "skip"),
+        default="fail",
+        help="an image that cannot be read: an error, or no detections and a warning",
     )
     _add_detection(parser)
     _add_machine(parser)
@@ -83,15 +98,15 @@ def main(arguments: argparse.Namespace) -> None:
     import torch
 
     from parkdet.detector.precision import resolve_device, resolve_precision
+    from parkdet.inference.job import Job
     from parkdet.inference.predict import PredictSettings
-    from parkdet.inference.run import detect, load_detector, records
-    from parkdet.inference.sources import read_images, shard
+    from parkdet.inference.resume import infer_in_parts, open_parts
+    from parkdet.inference.run import write_records
+    from parkdet.inference.sources import read_images
     from parkdet.provenance import write_provenance
-    from parkdet.submission.records import write_detections
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    images = read_images(arguments.images, arguments.image_dir)
     device = resolve_device(arguments.device)
     settings = PredictSettings(
         imgsz=arguments.imgsz,
@@ -102,14 +117,25 @@ def main(arguments: argparse.Namespace) -> None:
         batch_size=arguments.batch_size,
         precision=resolve_precision(arguments.precision, device, training=False),
     )
-    detectors = [load_detector(path, images.categories, device) for path in arguments.weights]
-    sources = shard(images.sources, *arguments.shard)
-    found = detect(detectors, sources, settings, device, arguments.fuse)
-    count = write_detections(arguments.out, records(found))
-    log.info("%d detections on %d images in %s", count, len(sources), arguments.out)
+    job = Job(
+        weights=arguments.weights,
+        images=read_images(arguments.images, arguments.image_dir),
+        settings=settings,
+        fusion=arguments.fuse,
+        device=device,
+        on_bad=arguments.on_bad,
+        shard=arguments.shard,
+    )
+    store = open_parts(job, arguments.state_dir) if arguments.state_dir else None
+    if store and arguments.anew:
+        store.forget_delivered(job.wanted)
+    found = infer_in_parts(job, store) if store else job.records()
+    write_records(arguments.out, found)
     inputs = [*arguments.weights, *([] if arguments.images.is_dir() else [arguments.images])]
     decisive = {**asdict(settings), "shard": arguments.shard, "fuse": arguments.fuse}
     write_provenance(arguments.out, inputs, decisive, started, str(device))
+    if store:
+        store.deliver(job.wanted)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="images and boxes that cannot be used: left out and listed, or an error",
     )
     add(
+        "--on-bad-test",
+        choices=["skip", "fail"],
+        default="skip",
+        help="test images that cannot be used: listed and marked, or an error after all test "
+        "images were decoded in full",
+    )
+    add(
         "--verify",
         choices=["header", "full"],
         default="header",

@@ -163,14 +163,16 @@ class Inference(Section):
     confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
     max_detections: int = Field(50, ge=1, description="Most detections an image.")
-    tta: bool = Field(
-        True, description="Test-time augmentation: three scales, one of them flipped."
-    )
+    tta: bool = Field(True, description="Test-time augmentation: three scales, one flipped.")
     fuse: Literal["nms", "wbf"] = Field(
         "nms", description="Several weights: the best of boxes that overlap, or weighted fusion."
     )
     precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
+    shards: int = Field(1, ge=1, description="Jobs that share the test images, on a cluster.")
+    on_bad: Literal["fail", "skip"] = Field(
+        "fail", description="Test images that cannot be read: an error at once, or no detections."
+    )
 
     @model_validator(mode="after")
     def _wbf_needs_several(self) -> "Inference":

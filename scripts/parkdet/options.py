@@ -31,6 +31,8 @@ def prepare_options(plan: Plan) -> list[str]:
     names = ("split", "val_images", "group_pattern", "seed", "backgrounds")
     names += ("names", "link", "on_bad", "verify")
     flags = _flags(plan.config.data, {name: f"--{name.replace('_', '-')}" for name in names})
+    if plan.has_test_set:
+        flags += ["--on-bad-test", plan.config.infer.on_bad]
     return [*flags, *(word for path in plan.val_json for word in ("--val-json", path))]
 
 

@@ -1,7 +1,7 @@
 """From annotation files and image files to checked images and boxes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ class Collected(NamedTuple):
 def collect(
     sources: Sources,
     names: list[str] | None,
-    decode: bool,
+    decode: Collection[str],
     hash_cache: Path | None,
     issues: Issues,
 ) -> Collected:
@@ -61,7 +61,7 @@ def collect(
 
     Args:
         names: class names, for a file without categories.
-        decode: decode images in full instead of reading their headers.
+        decode: parts (train, test) whose images are decoded in full, not by header alone.
         hash_cache: see `images.examine_images`.
 
     Raises:
@@ -77,7 +77,9 @@ def collect(
 
     train_paths = _paths(entries, sources.train_images, issues)
     test_paths = _paths([entry for entry, sound in test if sound], sources.test_images, issues)
-    facts = examine_images([*train_paths, *test_paths], decode, hash_cache)
+    decoded = set(train_paths if "train" in decode else [])
+    decoded.update(test_paths if "test" in decode else [])
+    facts = examine_images([*train_paths, *test_paths], decoded, hash_cache)
 
     train = _train_photos(entries, train_paths, facts[: len(entries)], lost, issues)
     return Collected(

@@ -6,7 +6,7 @@ import os
 import stat
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -102,12 +102,12 @@ class ImageFolder:
 
 
 def examine_images(
-    paths: Sequence[str], decode: bool = False, cache_path: Path | None = None
+    paths: Sequence[str], decode: Container[str] = (), cache_path: Path | None = None
 ) -> list[ImageFacts]:
     """Measures and hashes image files in threads; one result a path, in order.
 
     Args:
-        decode: decode the pixels too, which finds damage behind an intact header.
+        decode: paths whose pixels are decoded too, which finds damage behind an intact header.
         cache_path: file that keeps results by path, size and time of change; a file that is found
             unchanged is not opened again. Made when missing.
     """
@@ -119,7 +119,7 @@ def examine_images(
         warnings.simplefilter("ignore")  # odd metadata; what matters comes as an exception
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         results = map_in_threads(
-            lambda path: _examine(path, decode, known.get(path)), paths, "checking images"
+            lambda path: _examine(path, path in decode, known.get(path)), paths, "checking images"
         )
         for path, (fact, entry) in zip(paths, results, strict=True):
             facts.append(fact)

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from parkdet.data.annotations import Category, Dataset
-from parkdet.data.collect import Collected, Photos, collect
+from parkdet.data.collect import UNREADABLE, Collected, Photos, collect
 from parkdet.data.holdout import SplitSettings, hold_out
 from parkdet.data.issues import Issues
 from parkdet.data.labels import label_text
@@ -24,6 +24,8 @@ from parkdet.files import atomic_write, write_json
 from parkdet.provenance import write_provenance
 
 log = logging.getLogger("parkdet")
+
+SHOWN = 20  # test images that a message names
 
 
 class PrepareSettings(NamedTuple):
@@ -40,6 +42,7 @@ class PrepareSettings(NamedTuple):
     link: str = "auto"
     names: list[str] | None = None
     on_bad: str = "drop"
+    on_bad_test: str = "skip"
     verify: str = "header"
     hash_cache: Path | None = None
 
@@ -48,7 +51,8 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     """Writes the prepared set to ``settings.out`` and returns its summary.
 
     The folder is complete or as it was before. What cannot be used is left out and listed in
-    issues.csv, unless ``on_bad`` is "fail".
+    issues.csv, unless ``on_bad`` is "fail"; test images that cannot be used are marked as
+    unreadable, unless ``on_bad_test`` is "fail".
 
     Raises:
         UserError: the source, the options or the output folder cannot be used.
@@ -58,8 +62,10 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     refuse_overlap(sources, settings.out)
     issues = Issues(strict=settings.on_bad == "fail")
     with replaced_folder(settings.out) as folder:
-        decode = settings.verify == "full"
+        decode = _decoded_parts(settings)
         collected = collect(sources, settings.names, decode, settings.hash_cache, issues)
+        if settings.on_bad_test == "fail":
+            _require_test_images(sources, issues)
         if settings.backgrounds == "drop":
             _drop_backgrounds(collected, issues)
         _require_images(collected, sources, issues)
@@ -94,6 +100,25 @@ def _drop_backgrounds(collected: Collected, issues: Issues) -> None:
         image = collected.train.images.pop(number)
         del collected.train.paths[number], collected.boxes[number]
         issues.add("image without boxes", "left out on request", image.file_name, number)
+
+
+def _decoded_parts(settings: PrepareSettings) -> set[str]:
+    if settings.verify == "full":
+        return {"train", "test"}
+    return {"test"} if settings.on_bad_test == "fail" else set()
+
+
+def _require_test_images(sources: Sources, issues: Issues) -> None:
+    """Raises UserError if a test image cannot be used; names the first ones."""
+    bad = [row for row in issues.rows if row.action == UNREADABLE]
+    if bad:
+        shown = "; ".join(f"{row.file} ({row.problem})" for row in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        raise UserError(
+            f"{len(bad)} images of {sources.test_json} cannot be used: {shown}{more}. Restore "
+            "them, or let them have no detections and be listed in issues.csv: --on-bad-test skip "
+            "(infer.on_bad)."
+        )
 
 
 def _require_images(collected: Collected, sources: Sources, issues: Issues) -> None:

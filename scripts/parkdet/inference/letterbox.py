@@ -8,7 +8,7 @@ import cv2
 import numpy
 import PIL.Image
 
-from parkdet.errors import UserError
+from parkdet.inference.sources import UnreadableImage
 
 GREY = 114
 PADDING = 0.5  # strides; what yolov5's val adds before rounding up
@@ -41,7 +41,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels as decoded, from the header alone.
 
     Raises:
-        UserError: the file is missing or not an image.
+        UnreadableImage: the file is missing or not an image.
     """
     try:
         with PIL.Image.open(path) as image:
@@ -51,11 +51,12 @@ def image_size(path: Path) -> tuple[int, int]:
         raise _unreadable(path) from error
 
 
-def _unreadable(path: Path) -> UserError:
-    return UserError(
+def _unreadable(path: Path) -> UnreadableImage:
+    return UnreadableImage(
+        path,
         f"Cannot read the image {path}: it is missing or damaged. Restore the file, or prepare the "
         "set again with data.verify: full (prepare_dataset.py --verify full), which decodes every "
-        "image and marks damaged ones beforehand."
+        "image and marks damaged ones beforehand.",
     )
 
 
@@ -81,7 +82,7 @@ def load_picture(path: Path, imgsz: int, shape: tuple[int, int]) -> Picture:
         shape: height and width to pad to, from ``padded_shape``.
 
     Raises:
-        UserError: the file cannot be decoded, or to another size than its header says.
+        UnreadableImage: the file cannot be decoded, or to another size than its header says.
     """
     image = _decode(path)
     height, width = image.shape[:2]
@@ -92,8 +93,8 @@ def load_picture(path: Path, imgsz: int, shape: tuple[int, int]) -> Picture:
         image = cv2.resize(image, size, interpolation=how)
     tall, wide = image.shape[:2]
     if tall > shape[0] or wide > shape[1]:
-        raise UserError(
-            f"The image {path} decodes to another size than its header says. Repair it."
+        raise UnreadableImage(
+            path, f"The image {path} decodes to another size than its header says. Repair it."
         )
     left, top = (shape[1] - wide) / 2, (shape[0] - tall) / 2
     row, column = round(top - 0.1), round(left - 0.1)

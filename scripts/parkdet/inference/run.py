@@ -18,9 +18,10 @@ from parkdet.detector.checkpoints import (
 )
 from parkdet.inference.categories import category_ids, check_names
 from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
+from parkdet.inference.parts import ImageRecords
 from parkdet.inference.predict import ImageDetections, PredictSettings, predict
 from parkdet.inference.sources import Category, ImageSource
-from parkdet.submission.records import Detection, detection
+from parkdet.submission.records import Detection, detection, write_detections
 
 log = logging.getLogger("parkdet")
 
@@ -93,22 +94,31 @@ def _by_category(
         yield replace(image, classes=table[image.classes])
 
 
-def records(images: Iterable[ImageDetections]) -> Iterator[Detection]:
-    """The records of the submission format, image by image, by falling score.
+def image_records(image: ImageDetections) -> ImageRecords:
+    """The records of an image in the submission format, by falling score.
 
     Of records that clipping and rounding made equal the first is given: the format allows no
-    others. The log tells how many were left out.
+    others.
     """
-    left_out = 0
-    for image in images:
-        seen = set()
-        for box, score, category in zip(image.boxes, image.scores, image.classes, strict=True):
-            record = detection(image.id, category, box, score)
-            identity = record.category_id, record.bbox, record.score
-            if identity in seen:
-                left_out += 1
-                continue
-            seen.add(identity)
-            yield record
-    if left_out:
-        log.info("%d detections equal another one once clipped and rounded: left out", left_out)
+    records: dict[tuple, Detection] = {}
+    for box, score, category in zip(image.boxes, image.scores, image.classes, strict=True):
+        record = detection(image.id, category, box, score)
+        records.setdefault((record.category_id, record.bbox, record.score), record)
+    return ImageRecords([*records.values()], len(image.scores) - len(records))
+
+
+def write_records(out: Path, images: Iterable[ImageRecords]) -> None:
+    """Writes the records of all images as a list; tells how many there are and were left out."""
+    number = equal = 0
+
+    def flat() -> Iterator[Detection]:
+        nonlocal number, equal
+        for image in images:
+            number += 1
+            equal += image.equal
+            yield from image.records
+
+    count = write_detections(out, flat())
+    if equal:
+        log.info("%d detections equal another one once clipped and rounded: left out", equal)
+    log.info("%d detections on %d images in %s", count, number, out)

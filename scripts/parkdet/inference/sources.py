@@ -22,6 +22,20 @@ class ImageSource:
 
     id: int
     path: Path
+    sha256: str = ""
+    """Of the content, if the list of images says it."""
+
+
+class UnreadableImage(UserError):
+    """An image file is missing or damaged.
+
+    Attributes:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(problem)
+        self.path = path
 
 
 class Category(msgspec.Struct):
@@ -34,6 +48,7 @@ class Category(msgspec.Struct):
 class _Image(msgspec.Struct):
     id: int
     file_name: str
+    sha256: str = ""
     unreadable: bool = False
 
 
@@ -80,7 +95,10 @@ def read_images(images: Path, folder: Path | None) -> ImageSet:
         left_out = len(content.images) - len(readable)
         log.warning("%d images are marked as unreadable and get no detections", left_out)
     found = ImageFolder(folder)
-    sources = [ImageSource(image.id, Path(found.path(image.file_name)[0])) for image in readable]
+    sources = [
+        ImageSource(image.id, Path(found.path(image.file_name)[0]), image.sha256)
+        for image in readable
+    ]
     return ImageSet(sources, content.categories)
 
 
@@ -91,10 +109,10 @@ def _images_in(folder: Path) -> list[ImageSource]:
     return [ImageSource(number, path) for number, path in enumerate(paths, start=1)]
 
 
-def shard(sources: list[ImageSource], number: int, count: int) -> list[ImageSource]:
-    """The images of part ``number``, from 1, of ``count`` parts.
+def shard(images: int, number: int, count: int) -> range:
+    """The places of shard ``number``, from 1, of ``count`` shards of so many images.
 
-    Parts are contiguous: their results one after another are those of the whole.
+    Shards are contiguous: their results one after another are those of the whole.
     """
-    start, stop = (len(sources) * part // count for part in (number - 1, number))
-    return sources[start:stop]
+    start, stop = (images * part // count for part in (number - 1, number))
+    return range(start, stop)

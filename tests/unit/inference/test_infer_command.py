@@ -1,49 +1,13 @@
-import importlib.util
 import json
 from itertools import groupby
-from pathlib import Path
 
-import numpy
-import PIL.Image
 import pytest
 
-from parkdet.command_line import run
 from parkdet.detector.build import build_model
 from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
 from parkdet.submission.records import read_detections
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "infer.py"
 OPTIONS = ("--imgsz", "64", "--conf", "0", "--max-det", "5", "--batch-size", "2", "--threads", "1")
-
-
-@pytest.fixture(scope="module")
-def command():
-    spec = importlib.util.spec_from_file_location("infer_command", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *options: run(module.build_parser(), module.main, [str(o) for o in options])
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """Seven images of two sizes, their JSON, and two weights with the classes in another order."""
-    place = tmp_path_factory.mktemp("infer")
-    (place / "images").mkdir()
-    generator = numpy.random.default_rng(0)
-    images = []
-    for index in range(7):
-        size = (36, 64) if index % 2 else (64, 36)
-        name = f"경기도_{index}.png"
-        pixels = generator.integers(0, 255, (*size, 3), dtype=numpy.uint8)
-        PIL.Image.fromarray(pixels).save(place / "images" / name)
-        images.append({"id": 50 - index, "file_name": name})
-    categories = [{"id": 4, "name": "car"}, {"id": 8, "name": "bus"}]
-    content = {"images": images, "categories": categories}
-    (place / "test.json").write_text(json.dumps(content), encoding="utf-8")
-    for seed, names, ids in ((1, ["car", "bus"], [4, 8]), (2, ["bus", "car"], [8, 4])):
-        checkpoint = checkpoint_of(build_model("yolov5n", 2, seed=seed), names, ids, 64)
-        save_checkpoint(place / f"{seed}.pt", checkpoint)
-    return place
 
 
 def _infer(command, place, out, *more, weights=("1.pt",)):
@@ -62,18 +26,6 @@ def test_records_follow_the_images_and_fall_in_score(command, place, tmp_path):
         assert len(scores) <= 5 and scores == sorted(scores, reverse=True)
     assert {record.category_id for record in found} <= {4, 8}
     assert (tmp_path / "a.json.provenance.json").is_file()
-
-
-@pytest.mark.parametrize("count", [2, 3, 7])
-def test_shards_together_are_the_whole_to_the_byte(command, place, tmp_path, count):
-    _infer(command, place, tmp_path / "whole.json", "--tta")
-    parts = []
-    for number in range(1, count + 1):
-        part = tmp_path / f"{number}.json"
-        _infer(command, place, part, "--tta", "--shard", f"{number}/{count}")
-        parts.append(part.read_bytes()[1:-1])
-    merged = b"[" + b",".join(parts) + b"]"
-    assert merged == (tmp_path / "whole.json").read_bytes()
 
 
 def test_several_weights_agree_on_category_ids(command, place, tmp_path):

@@ -5,8 +5,8 @@ import numpy
 import pytest
 
 from parkdet.inference.predict import ImageDetections
-from parkdet.inference.run import records
-from parkdet.submission.records import write_detections
+from parkdet.inference.run import image_records, write_records
+from parkdet.submission.records import read_detections
 from parkdet.submission.validation import expectations, validate
 
 WHOLE = [[0, 0, 64, 48], [0, 0, 64, 48], [0.04, 0, 63.96, 48], [0, 0, 64, 47.9], [0, 0, 64, 48]]
@@ -26,14 +26,15 @@ def test_boxes_that_clipping_and_rounding_make_equal_are_written_once(
 ):
     logging.getLogger("parkdet").propagate = True
     caplog.set_level(logging.INFO, "parkdet")
-    found = list(records([detections(1, classes), detections(2, classes)]))
+    images = [detections(1, classes), detections(2, classes)]
+    write_records(tmp_path / "a.json", map(image_records, images))
+    found = read_detections(tmp_path / "a.json")
 
     assert [record.image_id for record in found] == [1] * len(kept) + [2] * len(kept)
     assert [record.category_id for record in found] == [classes[place] for place in kept] * 2
     assert f"{2 * (5 - len(kept))} detections equal another one" in caplog.text
     images = [{"id": number, "width": 64, "height": 48} for number in (1, 2)]
     (tmp_path / "test.json").write_text(json.dumps({"images": images}))
-    write_detections(tmp_path / "a.json", found)
     assert validate(
         tmp_path / "a.json", expectations(tmp_path / "test.json", None, None, None)
     ).valid

@@ -1,0 +1,124 @@
+"""What an inference is to detect, with what; and what becomes of images that cannot be read."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from parkdet.data.threads import map_in_threads
+from parkdet.errors import UserError
+from parkdet.files import sha256_file
+from parkdet.inference.letterbox import image_size
+from parkdet.inference.parts import ImageRecords
+from parkdet.inference.predict import ImageDetections, PredictSettings
+from parkdet.inference.run import detect, image_records, load_detector
+from parkdet.inference.sources import ImageSet, ImageSource, UnreadableImage, shard
+
+log = logging.getLogger("parkdet")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Images, detectors and settings."""
+
+    weights: Sequence[Path]
+    images: ImageSet
+    settings: PredictSettings
+    fusion: str
+    device: torch.device
+    on_bad: str = "fail"
+    """What becomes of an image that cannot be read: fail, or skip, without detections."""
+    shard: tuple[int, int] = (1, 1)
+    """Number, from 1, and count."""
+
+    @property
+    def wanted(self) -> range:
+        """Places of this shard's images in the list."""
+        return shard(len(self.images.sources), *self.shard)
+
+    def detect(self, sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
+        """Detections of each image that can be read, in order.
+
+        Raises:
+            UserError: weights cannot be used, or an image cannot be read and ``on_bad`` is fail.
+        """
+        categories = self.images.categories
+        detectors = [load_detector(path, categories, self.device) for path in self.weights]
+
+        def found(sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
+            return detect(detectors, sources, self.settings, self.device, self.fusion)
+
+        try:
+            yield from _readable(found, sources) if self.on_bad == "skip" else found(sources)
+        except UnreadableImage as error:
+            raise UserError(
+                f"{error} Or let such images have no detections: --on-bad skip (infer.on_bad)."
+            ) from error
+
+    def records(self) -> Iterator[ImageRecords]:
+        """Records of each image of the shard that can be read, in order; raises as ``detect``."""
+        return map(
+            image_records, self.detect([self.images.sources[place] for place in self.wanted])
+        )
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that stand for all that decides the detections but the code.
+
+        Images count by their content where the list says it, else by size and time of change;
+        shards do not count.
+        """
+        decisive = {
+            "settings": asdict(self.settings),
+            "fusion": self.fusion,
+            "weights": [sha256_file(path) for path in self.weights],
+            "categories": self.images.categories,
+            "images": [(source.id, _content(source)) for source in self.images.sources],
+        }
+        return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
+
+
+def _content(source: ImageSource) -> Any:
+    if source.sha256:
+        return source.sha256
+    try:
+        status = source.path.stat()
+    except OSError:
+        return None  # this is told when its turn comes
+    return status.st_size, status.st_mtime_ns
+
+
+def _readable(
+    detect: Callable[[Sequence[ImageSource]], Iterator[ImageDetections]],
+    sources: Sequence[ImageSource],
+) -> Iterator[ImageDetections]:
+    """Detections of the images that can be read; warns of each that cannot."""
+    headers = map_in_threads(_has_header, [source.path for source in sources], "infer: headers")
+    left = [source for source, sound in zip(sources, headers, strict=True) if sound]
+    while left:
+        done = 0
+        try:
+            for found in detect(left):
+                done += 1
+                yield found
+            return
+        except UnreadableImage as error:
+            _warn(error)
+            left = [source for source in left[done:] if source.path != error.path]
+
+
+def _has_header(path: Path) -> bool:
+    try:
+        image_size(path)
+    except UnreadableImage as error:
+        _warn(error)
+        return False
+    return True
+
+
+def _warn(error: UnreadableImage) -> None:
+    log.warning("%s is missing or damaged: it gets no detections", error.path)

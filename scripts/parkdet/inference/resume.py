@@ -1,0 +1,115 @@
+"""An inference that goes on where an earlier attempt was interrupted."""
+
+import logging
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import torch
+
+import parkdet
+from parkdet.code_hash import code_hash
+from parkdet.errors import StoppedEarly
+from parkdet.inference.job import Job
+from parkdet.inference.parts import ImageRecords, PartStore
+from parkdet.inference.run import image_records
+from parkdet.training.signals import StopRequest, stop_requests
+
+log = logging.getLogger("parkdet")
+
+SECONDS, IMAGES = 10.0, 128  # after which a part is saved, at the end of a batch
+
+
+def open_parts(job: Job, state_dir: Path) -> PartStore:
+    """The store of a job's finished parts, ``{state_dir}/{fingerprint}``."""
+    environment = {
+        "host": platform.node(),
+        "device": str(job.device),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+    }
+    code = code_hash(Path(parkdet.__file__).parents[1] / "infer.py")
+    return PartStore(state_dir / job.fingerprint(), code, environment)
+
+
+def infer_in_parts(job: Job, store: PartStore) -> Iterator[ImageRecords]:
+    """Detects on the images of the shard that have no records in ``store``, and saves there.
+
+    Returns:
+        Records of each image of the shard that can be read, in order. They stay in the store.
+
+    Raises:
+        UserError: as ``Job.detect``; what was detected is kept.
+        StoppedEarly: a signal asked to stop; the finished batches are kept.
+    """
+    with stop_requests() as stop:
+        there = store.places(job.wanted)
+        sources = job.images.sources
+        missing = {sources[place].id: place for place in job.wanted if place not in there}
+        if there:
+            log.info(
+                "%d of %d images were detected before: %s",
+                len(there),
+                len(job.wanted),
+                store.folder,
+            )
+        unread = _detect(job, missing, store, stop) if missing else set()
+    return store.read(job.wanted, without=unread)
+
+
+def _detect(job: Job, places: Mapping[int, int], store: PartStore, stop: StopRequest) -> set[int]:
+    """Detects on images and keeps what is found.
+
+    Args:
+        places: of the images in the list, ascending, by image id.
+
+    Returns:
+        Places of images that could not be read.
+    """
+    left = dict(places)
+    sources = [job.images.sources[place] for place in places.values()]
+    with _Saver(store) as saver, closing(job.detect(sources)) as images:
+        for count, image in enumerate(images, start=1):
+            saver.add(left.pop(image.id), image_records(image))
+            if count % job.settings.batch_size:
+                continue
+            if stop and left:
+                raise StoppedEarly(
+                    f"{stop.signal.name}: {len(left)} of {len(places)} images are left; finished "
+                    f"batches are kept in {store.folder}. Run the same command again to continue."
+                )
+            saver.save_if_due()
+    return set(left.values())
+
+
+class _Saver:
+    """Collects records of successive images and saves them as parts, the last ones on exit."""
+
+    def __init__(self, store: PartStore) -> None:
+        self._store = store
+        self._first, self._images = 0, []
+        self._latest = time.monotonic()
+
+    def __enter__(self) -> "_Saver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._save()
+
+    def add(self, place: int, records: ImageRecords) -> None:
+        if place != self._first + len(self._images):
+            self._save()
+            self._first = place
+        self._images.append(records)
+
+    def save_if_due(self) -> None:
+        if len(self._images) >= IMAGES or time.monotonic() - self._latest >= SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        if self._images:
+            self._store.save(self._first, self._images)
+        self._first += len(self._images)
+        self._images, self._latest = [], time.monotonic()

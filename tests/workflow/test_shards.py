@@ -1,0 +1,68 @@
+"""The test images shared by three jobs, through Snakemake: drawn scenes, an untrained detector."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from detectors import save_sharp_detector
+from project import SOURCE, Project, copy_project
+
+SHARDS = 3
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """A copy of the project with a small set, weights and a config that shares the inference."""
+    project = copy_project(tmp_path_factory.mktemp("shards") / "parkdet")
+    root = project.folder / "photos"
+    command = [sys.executable, "scripts/demo_data.py", "--out", str(root), "--seed", "5"]
+    command += ["--train-images", "8", "--test-images", "7", "--size", "160x96"]
+    subprocess.run(command, check=True, cwd=SOURCE)
+    categories = json.loads((root / "train/label/Train.json").read_text())["categories"]
+    names, ids = zip(*((entry["name"], entry["id"]) for entry in categories), strict=True)
+    save_sharp_detector(project.folder / "sharp.pt", [*names], [*ids], seed=1)
+    infer = {"imgsz": 64, "batch_size": 2, "device": "cpu", "confidence": 0.0}
+    settings = {
+        "run": "shared",
+        "data": {"root": "photos", "val_images": 2, "split": "random"},
+        "infer": {**infer, "shards": SHARDS, "weights": ["sharp.pt"]},
+    }
+    project.write_config("shared.yaml", settings)
+    return project
+
+
+def infer(project: Project) -> int:
+    """Makes the detections; gives the number of shards that were detected on."""
+    result = project.snakemake("--configfile", "shared.yaml", "--", "infer")
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = re.search(r"^infer_shard +(\d+)$", result.stdout + result.stderr, re.MULTILINE)
+    return int(jobs[1])
+
+
+def detect_at_once(project: Project) -> bytes:
+    """What one job writes, called as the rule calls it."""
+    dataset, out = "results/shared/dataset/test.json", project.folder / "whole.json"
+    command = [sys.executable, "scripts/infer.py", "--weights", "sharp.pt", "--images", dataset]
+    command += ["--image-dir", "photos/test/images", "--out", str(out), "--imgsz", "64", "--tta"]
+    command += ["--batch-size", "2", "--conf", "0", "--device", "cpu", "--threads", "2"]
+    subprocess.run(command, check=True, cwd=project.folder)
+    return out.read_bytes()
+
+
+def test_three_jobs_make_the_file_of_one_and_a_lost_shard_is_made_again_alone(project):
+    predictions = project.folder / "results/shared/predictions"
+    merged = predictions / "best_preds.json"
+    assert infer(project) == SHARDS
+    assert merged.read_bytes() == detect_at_once(project)
+    outputs = {f"{number}-of-{SHARDS}.json" for number in range(1, SHARDS + 1)}
+    shards = {path.name for path in (predictions / "shards").glob("*.json")}
+    assert shards == outputs | {f"{name}.provenance.json" for name in outputs}
+
+    before = merged.read_bytes()
+    merged.unlink()
+    (predictions / "shards/2-of-3.json").unlink()
+    assert infer(project) == 1
+    assert merged.read_bytes() == before
