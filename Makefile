@@ -8,6 +8,7 @@
 # make bench-ensemble  then: the three weights of that, fused
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
+# make bench-prepare  preparing data at the challenge's size beside 2022's way (made data)
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
 # make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
 # make lock    the lock anew       make docs   the generated pages
@@ -17,7 +18,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-cut bench-cut-methods lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-cut bench-cut-methods lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -74,6 +75,9 @@ bench-cut: setup
 
 bench-cut-methods: setup
 	$(BIN)/python benchmarks/cut_methods.py
+
+bench-prepare: setup
+	$(BIN)/python benchmarks/prepare.py
 
 lint: setup
 	$(BIN)/ruff check .

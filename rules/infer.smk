@@ -5,7 +5,6 @@ rule infer_val:
     input:
         weights=PLAN.inference_weights,
         images=f"{R}/dataset/val.json",
-        folder=f"{R}/dataset/images",
     output:
         predictions=f"{R}/predictions/val_preds.json",
         provenance=sidecar(f"{R}/predictions/val_preds.json"),

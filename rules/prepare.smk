@@ -29,6 +29,9 @@ if PLAN.is_demo:
             f"python {SCRIPTS}/demo_data.py --out {ROOT} {{params.options:q}} --log {{log}}"
 
 
+# The folders images/ and labels/ are written, too, but are no declared outputs: Snakemake would remove
+# their files one by one before the program could replace them, a minute and more for 40,000. The
+# program writes them before the files that are declared, all of them or none.
 rule prepare_dataset:
     input:
         train=f"{ROOT}/train/label/Train.json",
@@ -42,8 +45,6 @@ rule prepare_dataset:
         val=f"{R}/dataset/val.json",
         test=[f"{R}/dataset/test.json"] if PLAN.has_test_set else [],
         lists=[f"{R}/dataset/{part}.txt" for part in PLAN.parts],
-        images=directory(f"{R}/dataset/images"),
-        labels=directory(f"{R}/dataset/labels"),
         issues=f"{R}/dataset/issues.csv",
         summary=f"{R}/dataset/summary.json",
         provenance=[sidecar(f"{R}/dataset/{name}.json") for name in [*PLAN.parts, "summary"]],

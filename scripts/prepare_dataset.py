@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from parkdet.command_line import run
+from parkdet.errors import UserError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -12,7 +13,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="prepare_dataset.py", description=__doc__)
     add = parser.add_argument
     add("--data-root", type=Path, required=True, help="folder with train/ and maybe test/")
-    add("--out", type=Path, required=True, help="folder of the prepared set, replaced as a whole")
+    add("--out", type=Path, help="folder of the prepared set, replaced as a whole")
+    add(
+        "--report-only",
+        action="store_true",
+        help="write nothing but what is in the data, as JSON to the file --out or to stdout",
+    )
+    add("--figures", type=Path, metavar="DIR", help="with --report-only: also as SVG figures")
     add(
         "--val-images",
         type=int,
@@ -56,6 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
         default="header",
         help="check images by header and end of file, or decode them (%(default)s)",
     )
+    add(
+        "--near-duplicates",
+        action="store_true",
+        help="count val images that nearly equal a train image; decodes all of them",
+    )
     add("--hash-cache", type=Path, metavar="FILE", help="remembers unchanged images between runs")
     return parser
 
@@ -65,11 +77,23 @@ def _names(text: str) -> list[str]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Prepares the data set."""
+    """Prepares the data set, or reports what is in it."""
+    from parkdet.data.overview import write_overview
     from parkdet.data.prepare import PrepareSettings, prepare
 
-    options = {name: getattr(arguments, name) for name in PrepareSettings._fields}
-    prepare(PrepareSettings(**options))
+    if arguments.report_only:
+        write_overview(
+            arguments.data_root,
+            arguments.out,
+            arguments.figures,
+            arguments.names,
+            arguments.group_pattern,
+            arguments.verify == "full",
+        )
+        return
+    if arguments.out is None:
+        raise UserError("--out FOLDER is missing: where the prepared set is to go.")
+    prepare(PrepareSettings(**{name: getattr(arguments, name) for name in PrepareSettings._fields}))
 
 
 if __name__ == "__main__":

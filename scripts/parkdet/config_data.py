@@ -49,6 +49,11 @@ class Data(Section):
         "header",
         description="How images are checked: by header and end of file, or decoded in full.",
     )
+    near_duplicates: bool = Field(
+        False,
+        description="Count val images that nearly equal a train image, by a perceptual hash; "
+        "decodes all of them.",
+    )
     demo_seed: int = Field(
         1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."
     )

@@ -11,6 +11,7 @@ import yaml
 
 from parkdet.data.annotations import Category, Dataset
 from parkdet.data.collect import UNREADABLE, Collected, Photos, collect
+from parkdet.data.duplicates import find_near_duplicates
 from parkdet.data.holdout import SplitSettings, hold_out
 from parkdet.data.issues import Issues
 from parkdet.data.labels import label_text
@@ -45,6 +46,7 @@ class PrepareSettings(NamedTuple):
     on_bad_test: str = "skip"
     verify: str = "header"
     hash_cache: Path | None = None
+    near_duplicates: bool = False
 
 
 def prepare(settings: PrepareSettings) -> dict[str, Any]:
@@ -72,9 +74,12 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
         split = _split_settings(settings)
         names = {number: image.file_name for number, image in collected.train.images.items()}
         holdout = hold_out(split, collected.listed_ids, names, collected.boxes, issues)
+        near = None
+        if settings.near_duplicates:
+            near = find_near_duplicates(collected.train.paths, names, holdout.val)
         _rename(collected.train, issues)
         splits = _datasets(collected, holdout.val)
-        summary = summarize(splits, split, holdout, issues)
+        summary = summarize(splits, split, holdout, near, issues)
 
         _write_images(folder, splits, collected, settings.link)
         _write_tables(folder, splits, issues, summary)

@@ -10,12 +10,17 @@ from parkdet.data.issues import Issues
 
 
 def summarize(
-    splits: Mapping[str, Dataset], settings: SplitSettings, holdout: Holdout, issues: Issues
+    splits: Mapping[str, Dataset],
+    settings: SplitSettings,
+    holdout: Holdout,
+    near_duplicates: dict[str, Any] | None,
+    issues: Issues,
 ) -> dict[str, Any]:
     """The content of summary.json; the same input gives the same bytes.
 
     Args:
         splits: train, val and, if there is a test set, test.
+        near_duplicates: see `duplicates.find_near_duplicates`; None if they were not looked for.
     """
     labelled = {name: splits[name] for name in ("train", "val")}
     recordings = _recordings(labelled, holdout.groups)
@@ -34,9 +39,14 @@ def summarize(
         "unreadable_test_images": _unreadable(splits),
         "recordings": recordings,
         "val_images_identical_to_a_train_image": copies,
+        "near_duplicates": near_duplicates,
         "classes": classes,
         "issues": issues.counts(),
-        "warnings": [*holdout.warnings, *_warnings(holdout, recordings, copies, classes)],
+        "warnings": [
+            *holdout.warnings,
+            *_warnings(holdout, recordings, copies, classes),
+            *_near_warnings(near_duplicates),
+        ],
     }
 
 
@@ -101,4 +111,19 @@ def _warnings(
         empty = [row["name"] for row in classes if not row["boxes"][side]]
         if empty:
             warnings.append(f"No box in {side} of: {', '.join(empty)}.")
+    return warnings
+
+
+def _near_warnings(near_duplicates: dict[str, Any] | None) -> list[str]:
+    warnings = []
+    if near_duplicates and near_duplicates["val_images"]:
+        warnings.append(
+            f"{near_duplicates['val_images']} val images nearly equal a train image "
+            "(near_duplicates in summary.json): val scores flatter."
+        )
+    if near_duplicates and near_duplicates["not_decoded"]:
+        warnings.append(
+            f"{near_duplicates['not_decoded']} images cannot be decoded and were not compared: "
+            "--verify full (data.verify) finds and lists them."
+        )
     return warnings

@@ -1,0 +1,157 @@
+"""Preparing data: prepare_dataset.py beside the procedure of 2022, and how it grows.
+
+All sets are made (`made_sets.py`) and removed at the end. Their files have just been written, so
+both sides read them from memory; what they write goes to the disk of `--folder`. Of the 2022
+procedure a stated number of boxes is done, and its time extrapolated to all of them.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import yaml
+from common import ROOT, table, write_record
+from made_sets import CHALLENGE, VAL_IMAGES, Size, make_set, prepare_as_in_2022
+
+from parkdet.data.threads import map_in_threads
+
+LARGE = Size(train=2000, test=0, boxes=10_932)  # as many boxes an image as the challenge has
+BOXES_2022 = {"small": 30_000, "large": 1500}
+
+
+def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
+    """Runs a command to its end: seconds, peak memory in MB, and what it said.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)], cwd=cwd, stdout=output, stderr=output
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        said = output.read().decode()
+    if status:
+        raise RuntimeError(said)
+    return {"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024, "said": said}
+
+
+def prepare(root: Path, out: Path, images: int, *options: str) -> dict[str, float]:
+    """Seconds and peak memory of prepare_dataset.py as a user runs it, with a random split."""
+    options = ("--split", "random", "--val-images", str(min(VAL_IMAGES, images // 8)), *options)
+    program = ROOT / "scripts/prepare_dataset.py"
+    found = timed(program, "--data-root", root, "--out", out, *options)
+    return {name: round(found[name], 2) for name in ("seconds", "peak_mb")}
+
+
+def beside_2022(name: str, root: Path, size: Size) -> dict[str, Any]:
+    """Both sides on one set; ours anew, again, and with near-duplicates looked for."""
+    seconds, done = prepare_as_in_2022(root, root / "out-2022", BOXES_2022[name])
+    out = root / "out"
+    ours = {
+        "first": prepare(root, out, size.train),
+        "again": prepare(root, out, size.train),
+        "near duplicates": prepare(root, root / "out-near", size.train, "--near-duplicates"),
+    }
+    estimate = seconds / done * size.boxes
+    return {
+        "set": name,
+        **size._asdict(),
+        "boxes_done_2022": done,
+        "seconds_2022": round(seconds, 2),
+        "seconds_2022_all_boxes": round(estimate, 1),
+        "parkdet": ours,
+        "ratio": round(estimate / ours["first"]["seconds"], 1),
+    }
+
+
+def workflow(root: Path, folder: Path) -> dict[str, Any]:
+    """Snakemake on a set: a dry run of everything, and preparing it three times."""
+    folder.mkdir()
+    settings = {"run": "full", "data": {"root": str(root), "split": "random"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    snakemake = ("-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder)
+    snakemake += ("--configfile", folder / "config.yaml", "--cores", os.cpu_count() or 1)
+    dry = timed(*snakemake, "-n", cwd=folder)
+    first = timed(*snakemake, "prepare_dataset", cwd=folder)
+    second = timed(*snakemake, "prepare_dataset", cwd=folder)
+    forced = timed(*snakemake, "--forcerun", "prepare_dataset", "--", "prepare_dataset", cwd=folder)
+    jobs = re.search(r"^total +(\d+)", dry["said"], re.MULTILINE)
+    return {
+        "dry_run_seconds": round(dry["seconds"], 2),
+        "dry_run_jobs": int(jobs[1]) if jobs else 0,
+        "prepare_seconds": round(first["seconds"], 2),
+        "unchanged_seconds": round(second["seconds"], 2),
+        "unchanged_does_nothing": "Nothing to be done" in second["said"],
+        "forced_seconds": round(forced["seconds"], 2),
+    }
+
+
+def growth(images: int, folder: Path) -> dict[str, Any]:
+    """A set of few small files under many names, with the challenge's number of boxes an image."""
+    size = Size(images, 0, round(images * CHALLENGE.boxes / CHALLENGE.train))
+    root = make_set(folder, size, 64, 36, linked=True)
+    return {"images": images, "boxes": size.boxes, **prepare(root, root / "out", images)}
+
+
+def remove(folder: Path) -> None:
+    """Removes a tree; in threads, because ext4 is slow to remove a long symlink."""
+    places = list(os.walk(folder, topdown=False))
+    files = [f"{place}/{name}" for place, _, names in places for name in names]
+    deque(map_in_threads(os.unlink, files, "removing"), maxlen=0)
+    for place, _, _ in places:
+        Path(place).rmdir()
+
+
+def report(record: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    rows = [
+        [
+            f"{case['set']}: {case['train']} + {case['test']} images, {case['boxes']} boxes",
+            f"{case['seconds_2022_all_boxes']} ({case['boxes_done_2022']} boxes done)",
+            *(f"{way['seconds']} s, {way['peak_mb']:.0f} MB" for way in case["parkdet"].values()),
+            str(case["ratio"]),
+        ]
+        for case in record["cases"]
+    ]
+    header = ["set", "2022, s", "parkdet", "again", "with near-duplicates", "times 2022"]
+    parts = [table(header, rows)]
+    parts += [f"{name}: {value}" for name, value in record["workflow"].items()]
+    grown = [[str(value) for value in row.values()] for row in record["growth"]]
+    parts.append(table(["images", "boxes", "seconds", "peak MB"], grown))
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--folder", type=Path, default=ROOT / "results/benchmarks", help="where sets are made")
+    add("--growth", type=int, nargs="*", default=[10_000, 100_000], metavar="IMAGES")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="prepare-", dir=arguments.folder))
+    try:
+        small = make_set(folder / "small", CHALLENGE, 64, 36)
+        record = {"cases": [beside_2022("small", small, CHALLENGE)]}
+        record["workflow"] = workflow(small, folder / "workflow")
+        large = make_set(folder / "large", LARGE, 1920, 1080)
+        record["cases"].append(beside_2022("large", large, LARGE))
+        record["growth"] = [growth(images, folder / str(images)) for images in arguments.growth]
+    finally:
+        remove(folder)
+    write_record("prepare", record)
+    print(report(record))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
