@@ -37,13 +37,22 @@ def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
         process = subprocess.Popen(
             [sys.executable, *map(str, command)], cwd=cwd, stdout=output, stderr=output
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _peak_kilobytes(process.pid))
+            time.sleep(0.01)
         seconds = time.perf_counter() - started
         output.seek(0)
         said = output.read().decode()
-    if status:
+    if process.returncode:
         raise RuntimeError(said)
-    return {"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024, "said": said}
+    return {"seconds": seconds, "peak_mb": peak / 1024, "said": said}
+
+
+def _peak_kilobytes(pid: int) -> int:
+    """Peak memory so far; getrusage would count that of this process when it started the other."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0
 
 
 def prepare(root: Path, out: Path, images: int, *options: str) -> dict[str, float]:
