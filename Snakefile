@@ -17,6 +17,7 @@ include: "rules/train.smk"
 include: "rules/infer.smk"
 include: "rules/submission.smk"
 include: "rules/evaluate.smk"
+include: "rules/report.smk"
 
 
 rule all:

@@ -11,6 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from parkdet.code_hash import code_hash
 from parkdet.config import validate
 from parkdet.errors import UserError
+from parkdet.files import sha256_file
 from parkdet.options import (
     cut_options,
     demo_options,
@@ -18,9 +19,11 @@ from parkdet.options import (
     machine_options,
     prepare_options,
     pretrained_options,
+    report_options,
     training_options,
 )
 from parkdet.plan import Plan
+from parkdet.report.section import FIGURES, expected_figures
 
 # `python` in the rules is the one that runs Snakemake, also where no environment was activated.
 # A conda environment or container (--sdm) puts its own in front of it.
@@ -97,9 +100,11 @@ def announce_start() -> None:
 
 def print_summary() -> None:
     """The closing summary, if this run made one."""
-    summary = Path(f"{R}/summary.txt")
+    summary, page = Path(f"{R}/summary.txt"), Path(f"{R}/report/index.html")
     if summary.is_file() and summary.stat().st_mtime >= STARTED:
         print(summary.read_text(encoding="utf-8"))
+    if page.is_file() and page.stat().st_mtime >= STARTED:
+        print(f"The report, for a browser: {page}")
 
 
 def explain_failure() -> None:
@@ -116,3 +121,5 @@ STARTED = time.time()
 PLAN = plan_or_stop()
 CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
 SCRIPTS = quote(f"{workflow.basedir}/scripts")
+# For the shell only: settings that decide no result must not make the report run again.
+CONFIG_TEXT = quote(CONFIG.model_dump_json()).replace("{", "{{").replace("}", "}}")

@@ -83,6 +83,12 @@ def inference_options(config: Config) -> list[str]:
     return _flags(config.infer, names)
 
 
+def report_options(plan: Plan) -> list[str]:
+    """Options of report.py on the test set."""
+    truth = ["--test-truth", plan.test_truth] if plan.test_truth else []
+    return [*(word for path in plan.test_images for word in ("--test-images", path)), *truth]
+
+
 def cut_options(plan: Plan) -> list[str]:
     """Options of conf_cut.py, with the files of the val set if its method uses them."""
     names = {"method": "--method", "max_bytes": "--max-bytes"}

@@ -105,7 +105,23 @@ class Plan:
     @property
     def final_files(self) -> list[str]:
         """What `all` makes: with a test set a validated submission, without one the metrics."""
-        return [*self.summary_files.values(), f"{self.results}/summary.json"]
+        results = self.results
+        return [
+            *self.summary_files.values(),
+            f"{results}/summary.json",
+            f"{results}/report/index.html",
+        ]
+
+    @property
+    def report_files(self) -> list[str]:
+        """What the report is made of: the files of results that it shows."""
+        files = [f"dataset/{name}" for name in ("summary.json", "issues.csv")]
+        files += [f"dataset/{part}.json" for part in self.parts]
+        predicted = ["val", "best"] if self.has_test_set else ["val"]
+        files += [f"predictions/{name}_preds.json" for name in predicted]
+        if not self.given_weights:
+            files += [f"metrics/{stage}.csv" for stage in ("baseline", "tune")]
+        return [*(f"{self.results}/{name}" for name in files), *self.summary_files.values()]
 
     @property
     def summary_files(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from skeletons import skeleton
 
 TRAININGS = {"pretrained", "train_baseline", "finetune"}
 PREPARATION = {"prepare_dataset"}
-SCORES = {"infer_val", "evaluate", "summary"}
+SCORES = {"infer_val", "evaluate", "summary", "report"}
 SUBMISSION = {"infer", "conf_cut", "validate_submission"}
 WHOLE_CHAIN = PREPARATION | TRAININGS | SUBMISSION | SCORES
 PRESETS = sorted(path.name for path in (SOURCE / "presets").glob("*.yaml"))

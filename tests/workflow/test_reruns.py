@@ -14,7 +14,7 @@ import pytest
 from parkdet.files import sha256_file
 from project import Project, copy_project
 
-AFTER_CUT = {"conf_cut", "validate_submission", "summary"}
+AFTER_CUT = {"conf_cut", "validate_submission", "summary", "report"}
 AFTER_TUNE = {"infer", "infer_val", "evaluate", "evaluate_test"} | AFTER_CUT
 MEGABYTE = 1_000_000
 

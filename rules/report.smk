@@ -1,0 +1,43 @@
+"""The report that people look at, and its charts for `snakemake --report`."""
+
+TEMPLATES = "scripts/parkdet/report/templates"
+
+
+rule report:
+    input:
+        files=PLAN.report_files,
+        images=f"{R}/dataset/images",
+        test_images=PLAN.test_images,
+        test_truth=PLAN.test_truth or [],
+    output:
+        page=report(f"{R}/report/index.html", category="Report", labels={"shows": "everything"}),
+        figures=[
+            report(
+                f"{R}/report/figures/{name}.svg",
+                category=FIGURES[name].section.capitalize(),
+                labels={"chart": FIGURES[name].title, "shows": FIGURES[name].caption},
+            )
+            for name in expected_figures(not PLAN.given_weights, PLAN.has_test_set)
+        ],
+        gallery=directory(f"{R}/report/gallery"),
+    log:
+        f"{R}/logs/report.log",
+    benchmark:
+        f"{R}/benchmarks/report.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        test=lambda wildcards: report_options(PLAN),
+        templates=[
+            sha256_file(path) for path in sorted(Path(workflow.basedir, TEMPLATES).iterdir())
+        ],
+        code=code_of("report"),
+    message:
+        "Writing the report"
+    shell:
+        f"python {SCRIPTS}/report.py --results {R} --config {CONFIG_TEXT} --out {R}/report "
+        "{params.test:q} --threads {threads} --log {log}"

@@ -1,0 +1,236 @@
+"""The images of val and test with their detections, packed for a page that shows them lazily.
+
+The pictures are in packs of a few images. The first packs are within the page, up to a size at
+which it can still be mailed; the others are files beside it, which the page loads when they are
+scrolled to.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, box_iou, match
+from parkdet.report.section import Section
+from parkdet.report.sources import Image, Run
+from parkdet.report.thumbnails import thumbnail
+from parkdet.submission.records import Detection
+
+PACK = 40  # images
+SIDE = 640  # pixels of the longer side
+WITHIN_PAGE = 4_000_000  # bytes of packs
+MOST = 500  # images of val, and of test
+IOU = 0.5
+DEFAULT_CONFIDENCE = 0.25  # where no best F1 is known
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image of the gallery, with all that is known of it.
+
+    Attributes:
+        scored: whether there is a truth to compare with.
+        found: for each truth box the score of the detection that found it, 0 if none did.
+        outcomes: for each detection RIGHT, WRONG or IGNORED (as all are without truth).
+    """
+
+    part: str
+    image: Image
+    path: Path
+    detections: list[Detection]
+    truth: list[dict]
+    scored: bool
+    found: list[float]
+    outcomes: list[int]
+
+    def mistakes(self, confidence: float) -> tuple[int, int] | None:
+        """Missed objects and wrong detections at a confidence; None without truth."""
+        if not self.scored:
+            return None
+        missed = sum(score < confidence for score in self.found)
+        pairs = zip(self.detections, self.outcomes, strict=True)
+        return missed, sum(d.score >= confidence and result == WRONG for d, result in pairs)
+
+
+def build(run: Run, out: Path, threads: int) -> Section:
+    """Packs the images and writes ``out``/gallery/.
+
+    Returns:
+        The section; ``index`` is what the page knows of each image before its pack is loaded, and
+        ``packs`` are those within the page.
+    """
+    section = Section("gallery")
+    best = (run.json("metrics/val.json") or {}).get("best_f1", {}).get("confidence")
+    confidence = DEFAULT_CONFIDENCE if best is None else best
+    shown, told = [], []
+    for part in ("val", "test"):
+        images = _images(run, part)
+        chosen = _choose(images, confidence)
+        shown += chosen
+        if len(chosen) < len(images):
+            told.append(f"{len(chosen):,} of the {len(images):,} images of {part}")
+    if not shown:
+        section.missing.append("There are no detections to show yet.")
+    (out / "gallery").mkdir(parents=True, exist_ok=True)
+    packs = _write_packs(shown, out / "gallery", run.categories, threads)
+    section.values = {
+        "packs": packs,
+        "index": _index(shown, run.categories, confidence, len(packs)),
+        "told": " and ".join(told),
+        "beside": max(-(-len(shown) // PACK) - len(packs), 0),
+    }
+    return section
+
+
+def _images(run: Run, part: str) -> list[Shown]:
+    """The images of a part that detections exist for; in the order of the part."""
+    detections = run.detections(part)
+    folder = run.test_images if part == "test" else run.results / "dataset/images/val"
+    if detections is None or part not in run.parts or folder is None:
+        return []
+    by_image: dict[int, list[Detection]] = defaultdict(list)
+    for record in detections:
+        by_image[record.image_id].append(record)
+    truth = run.truth(part)
+    objects: dict[int, list[dict]] = defaultdict(list)
+    for item in truth["annotations"] if truth else []:
+        if not item.get("iscrowd"):
+            objects[item["image_id"]].append(item)
+    shown = []
+    for image in run.parts[part].images:
+        records = sorted(by_image[image.id], key=lambda record: -record.score)
+        boxes = objects[image.id]
+        found, outcomes = _compare(boxes, records) if truth else ([], [IGNORED] * len(records))
+        path = folder / image.file_name
+        shown.append(Shown(part, image, path, records, boxes, bool(truth), found, outcomes))
+    return shown
+
+
+def _compare(truth: list[dict], records: list[Detection]) -> tuple[list[float], list[int]]:
+    """For each object the score of what found it (0: nothing); the outcome of each detection.
+
+    The matching is COCO's; what it tells of the detections says which objects they took.
+    """
+    outcomes = match({"annotations": truth}, records, IOU).outcomes
+    found = [0.0] * len(truth)
+    for record, outcome in zip(records, outcomes, strict=True):
+        if outcome == RIGHT:
+            free = [
+                number
+                for number, item in enumerate(truth)
+                if not found[number] and item["category_id"] == record.category_id
+            ]
+            boxes = np.array([truth[number]["bbox"] for number in free], np.float64)
+            overlaps = box_iou(np.array([record.bbox]), boxes, np.zeros(len(free), bool))[0]
+            best = len(free) - 1 - int(overlaps[::-1].argmax())
+            found[free[best]] = max(record.score, 1e-4)
+    return found, outcomes.tolist()
+
+
+def _choose(images: list[Shown], confidence: float) -> list[Shown]:
+    """All images, or the worst and, evenly spread over the rest, others, in their order."""
+    if len(images) <= MOST:
+        return images
+    chosen: list[int] = []
+    if images[0].scored:
+        worst = sorted(range(len(images)), key=lambda n: -sum(images[n].mistakes(confidence)))
+        chosen = worst[: MOST // 2]
+    rest = sorted(set(range(len(images))) - set(chosen))
+    wanted = MOST - len(chosen)
+    chosen += [rest[number * len(rest) // wanted] for number in range(wanted)]
+    return [images[number] for number in sorted(chosen)]
+
+
+def _index(
+    shown: Sequence[Shown], categories: dict[int, str], confidence: float, within: int
+) -> dict[str, Any]:
+    """What the page knows from the start: classes, and of each image what filters it."""
+    number_of = {category: number for number, category in enumerate(categories)}
+    return {
+        "classes": list(categories.values()),
+        "confidence": confidence,
+        "pack": PACK,
+        "within": within,
+        "images": [_entry(item, number_of, confidence) for item in shown],
+    }
+
+
+def _entry(item: Shown, number_of: dict[int, int], confidence: float) -> dict[str, Any]:
+    best: dict[int, float] = {}
+    for record in item.detections:
+        if record.category_id in number_of:
+            number = number_of[record.category_id]
+            best[number] = max(best.get(number, 0), record.score)
+    mistakes = item.mistakes(confidence)
+    return {
+        "part": item.part,
+        "name": item.image.file_name,
+        "best": best,
+        "truth": sorted({number_of[box["category_id"]] for box in item.truth}),
+        "missed": mistakes[0] if mistakes else None,
+        "wrong": mistakes[1] if mistakes else None,
+    }
+
+
+def _write_packs(
+    shown: Sequence[Shown], folder: Path, categories: dict[int, str], threads: int
+) -> list[str]:
+    """Writes the packs that do not fit into the page and returns the text of the others."""
+    for old in folder.glob("pack*.js"):
+        old.unlink()
+    within: list[str] = []
+    room = WITHIN_PAGE
+    for number, pack in enumerate(_packs(shown, categories, threads)):
+        room -= len(pack)
+        if room >= 0:
+            within.append(pack)
+        else:
+            room = 0  # what follows stays outside, so that the packs within are the first ones
+            script = f"parkdetPack({number},{pack});\n"
+            (folder / f"pack{number}.js").write_text(script, encoding="utf-8")
+    return within
+
+
+def _packs(shown: Sequence[Shown], categories: dict[int, str], threads: int) -> Iterator[str]:
+    """One pack after the other as JSON; images are made small on several threads."""
+    number_of = {category: number for number, category in enumerate(categories)}
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(shown), PACK):
+            pack = shown[start : start + PACK]
+            pictures = pool.map(partial(_picture, number_of=number_of), pack)
+            yield script_json(list(pictures))
+
+
+def _picture(item: Shown, number_of: dict[int, int]) -> dict[str, Any]:
+    """A picture with its boxes as flat lists of numbers.
+
+    `boxes`: class, score, left, top, width, height, outcome of each detection.
+    `truth`: class, left, top, width, height, score of what found it.
+    """
+    small = thumbnail(item.path, SIDE)
+    boxes = [
+        value
+        for record, outcome in zip(item.detections, item.outcomes, strict=True)
+        if record.category_id in number_of
+        for value in (number_of[record.category_id], record.score, *record.bbox, outcome)
+    ]
+    truth = [
+        value
+        for box, score in zip(item.truth, item.found, strict=True)
+        for value in (number_of[box["category_id"]], *box["bbox"], score)
+    ]
+    width = small.width if small else item.image.width or SIDE
+    height = small.height if small else item.image.height or SIDE
+    picture = {"uri": small.uri if small else None, "width": width, "height": height}
+    return {**picture, "boxes": boxes, "truth": truth}
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand within a script element: no `<` can end it."""
+    return msgspec.json.encode(value).decode().replace("<", "\\u003c")
