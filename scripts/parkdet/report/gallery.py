@@ -171,6 +171,7 @@ def _entry(item: Shown, number_of: dict[int, int], confidence: float) -> dict[st
     return {
         "part": item.part,
         "name": item.image.file_name,
+        "shape": [item.image.width or 16, item.image.height or 9],
         "best": best,
         "truth": sorted({number_of[box["category_id"]] for box in item.truth}),
         "missed": mistakes[0] if mistakes else None,

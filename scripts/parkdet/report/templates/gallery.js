@@ -87,7 +87,7 @@
   }
 
   function label(picture, x, y, content, offset) {
-    const scale = Math.max(picture.width / 900, 0.4); // the same size on every picture
+    const scale = picture.width / Math.min(byId("viewer").clientWidth, 900); // of equal size on all pictures
     const text = element("text", { transform: `translate(${x} ${Math.max(y + offset * scale, 12 * scale)}) scale(${scale})` });
     text.textContent = content;
     return text;
@@ -120,6 +120,7 @@
     for (const { target, isIntersecting } of entries) {
       target.parkdetNear = isIntersecting;
       if (isIntersecting) fill(target);
+      else empty(target);
     }
   }, { rootMargin: "600px" });
 
@@ -128,7 +129,8 @@
     card.type = "button";
     card.className = "shot";
     card.parkdetNumber = number;
-    card.innerHTML = '<span class="blank" style="aspect-ratio: 16 / 9"></span><span class="under"><span></span><span></span></span>';
+    card.innerHTML = '<span></span><span class="under"><span></span><span></span></span>';
+    empty(card);
     const [name, counts] = card.lastChild.children;
     name.textContent = `\u200e${entry.name}`;
     counts.textContent = entry.part;
@@ -138,11 +140,20 @@
     return card;
   });
 
+  // A card that is far from the window holds no drawing, so that the page stays light.
+  function empty(card) {
+    const blank = document.createElement("span");
+    blank.className = "blank";
+    blank.style.aspectRatio = index.images[card.parkdetNumber].shape.join(" / ");
+    card.firstChild.replaceWith(blank);
+  }
+
   async function fill(card) {
     const entry = index.images[card.parkdetNumber];
     const counts = card.lastChild.lastChild;
     try {
       const picture = await load(card.parkdetNumber);
+      if (!card.parkdetNear) return; // scrolled past meanwhile
       const [drawing, found] = draw(picture, settings(), false);
       card.firstChild.replaceWith(drawing);
       counts.textContent = picture.uri ? describe(found, isScored(entry)) : "cannot be read";
@@ -158,8 +169,11 @@
     const wanted = settings();
     byId("score-value").textContent = wanted.score.toFixed(2);
     const numbers = index.images.map((_, number) => number).filter((n) => matches(index.images[n], wanted));
-    shown = numbers.sort((a, b) => orders[wanted.order](index.images[a], index.images[b]) || a - b);
-    byId("cards").replaceChildren(...shown.map((number) => cards[number]));
+    numbers.sort((a, b) => orders[wanted.order](index.images[a], index.images[b]) || a - b);
+    if (numbers.join() !== shown.join()) {
+      shown = numbers;
+      byId("cards").replaceChildren(...shown.map((number) => cards[number]));
+    }
     byId("shown").textContent = `${shown.length} of ${index.images.length} images`;
     for (const number of shown) if (cards[number].parkdetNear) fill(cards[number]);
   }
