@@ -10,12 +10,15 @@ rule report:
         test_images=PLAN.test_images,
         test_truth=PLAN.test_truth or [],
     output:
-        page=report(f"{R}/report/index.html", category="Report", labels={"shows": "everything"}),
+        page=report(
+            f"{R}/report/index.html", category="Report", labels={"page": "the whole report"}
+        ),
         figures=[
             report(
                 f"{R}/report/figures/{name}.svg",
                 category=FIGURES[name].section.capitalize(),
-                labels={"chart": FIGURES[name].title, "shows": FIGURES[name].caption},
+                caption=f"../{TEMPLATES}/captions/{name}.rst",
+                labels={"chart": FIGURES[name].title},
             )
             for name in expected_figures(not PLAN.given_weights, PLAN.has_test_set)
         ],
@@ -33,7 +36,7 @@ rule report:
     params:
         test=lambda wildcards: report_options(PLAN),
         templates=[
-            sha256_file(path) for path in sorted(Path(workflow.basedir, TEMPLATES).iterdir())
+            sha256_file(path) for path in sorted(Path(workflow.basedir, TEMPLATES).glob("**/*.*"))
         ],
         code=code_of("report"),
     message:

@@ -10,7 +10,7 @@ from parkdet.files import atomic_write
 from parkdet.report import data, gallery, overview, quality, steps, submission, training, words
 from parkdet.report.gallery import script_json
 from parkdet.report.palette import variables, without_variables
-from parkdet.report.section import FIGURES, Section, expected_figures
+from parkdet.report.section import FIGURES, Section, caption, expected_figures
 from parkdet.report.sources import Run
 from parkdet.report.svg import nothing
 
@@ -42,7 +42,12 @@ def render(run: Run, sections: dict[str, Section]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(words, name) for name in words.__all__}
-    environment.globals |= {"figures": FIGURES, "asset": _asset, "script_json": _script_json}
+    environment.globals |= {
+        "figures": FIGURES,
+        "caption": caption,
+        "asset": _asset,
+        "script_json": _script_json,
+    }
     return environment.get_template("page.html").render(
         run=run,
         sections=sections,

@@ -1,64 +1,32 @@
 """What a part of the report consists of, and the list of all charts."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
+
+CAPTIONS = Path(__file__).parent / "templates/captions"
 
 
 class Figure(NamedTuple):
-    """A chart: the part of the report that it belongs to, its heading and what it shows."""
+    """A chart: the part of the report that it belongs to, and its heading."""
 
     section: str
     title: str
-    caption: str
 
 
 FIGURES = {
-    "class_histogram": Figure(
-        "data", "Boxes of each class", "Labelled objects of each class in train and val."
-    ),
-    "box_sizes": Figure(
-        "data",
-        "Sizes of the boxes",
-        "Share of the boxes by the square root of their area, in pixels of the source image. "
-        "COCO calls boxes below 32 small and above 96 large.",
-    ),
-    "losses": Figure(
-        "training", "Losses", "Mean training loss of each epoch, as yolov5 scales its three terms."
-    ),
-    "scores": Figure(
-        "training", "Scores on val", "Average precision after the epochs that were validated."
-    ),
-    "learning_rate": Figure(
-        "training", "Learning rate", "Learning rate at the end of each epoch, without the biases'."
-    ),
-    "throughput": Figure("training", "Speed", "Training images a second, mean of each epoch."),
-    "precision_recall": Figure(
-        "quality",
-        "Precision against recall",
-        "On val, detections in the order of their confidence; mean over the classes and, "
-        "fainter, each class at IoU 0.5.",
-    ),
-    "f1_confidence": Figure(
-        "quality",
-        "F1 against confidence",
-        "On val at IoU 0.5, means over the classes, when only detections of at least this "
-        "confidence are kept.",
-    ),
-    "bytes_threshold": Figure(
-        "submission",
-        "Size of the file",
-        "How large the submission would be if all detections of at least this confidence stayed.",
-    ),
-    "kept_per_class": Figure(
-        "submission", "Kept by the cut", "Detections of each class that the cut kept and left out."
-    ),
-    "rule_times": Figure("run", "Time of each step", "Wall-clock time, from the benchmark files."),
-    "lineage": Figure(
-        "run",
-        "What was made from what",
-        "Files of the run and what they were made from, as their provenance files record it. "
-        "A red frame: made from another version of a file than the one that is there now.",
-    ),
+    "class_histogram": Figure("data", "Boxes of each class"),
+    "box_sizes": Figure("data", "Sizes of the boxes"),
+    "losses": Figure("training", "Losses"),
+    "scores": Figure("training", "Scores on val"),
+    "learning_rate": Figure("training", "Learning rate"),
+    "throughput": Figure("training", "Speed"),
+    "precision_recall": Figure("quality", "Precision against recall"),
+    "f1_confidence": Figure("quality", "F1 against confidence"),
+    "bytes_threshold": Figure("submission", "Size of the file"),
+    "kept_per_class": Figure("submission", "Kept by the cut"),
+    "rule_times": Figure("run", "Time of each step"),
+    "lineage": Figure("run", "What was made from what"),
 }
 
 
@@ -76,6 +44,11 @@ class Section:
     charts: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+
+
+def caption(name: str) -> str:
+    """What a figure shows: a sentence or two, from the file that Snakemake's report reads, too."""
+    return (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").strip()
 
 
 def expected_figures(trained: bool, has_test_set: bool) -> list[str]:
