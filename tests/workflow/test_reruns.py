@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from parkdet.files import sha256_file
+from parkdet.report.section import FIGURES
 from project import Project, copy_project
 
 AFTER_CUT = {"conf_cut", "validate_submission", "summary", "report"}
@@ -77,6 +78,16 @@ def test_the_run_leaves_a_valid_submission_under_the_limit(project):
     results = project.folder / "results/tiny"
     assert json.loads((results / "submission/validation.json").read_text())["valid"] is True
     assert 2 < (results / "submission/best_preds_cut.json").stat().st_size < 5000
+
+
+def test_snakemakes_own_report_holds_every_chart_and_the_page(project):
+    result = project.snakemake("--configfile", "tiny.yaml", "--report", "own.html")
+    assert result.returncode == 0, result.stderr
+    page = (project.folder / "own.html").read_text(encoding="utf-8")
+    for name, figure in FIGURES.items():
+        assert f"results/tiny/report/figures/{name}.svg" in page
+        assert figure.title in page
+    assert "results/tiny/report/index.html" in page
 
 
 def test_every_weights_and_json_output_has_a_sidecar(project):
