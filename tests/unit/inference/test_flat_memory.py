@@ -56,7 +56,7 @@ def peak(folder, images):
 
 @pytest.mark.parametrize(
     ("few", "many"),
-    [(128, 1280), pytest.param(2000, 20_000, marks=pytest.mark.slow)],
+    [(128, 1280), pytest.param(2000, 20_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
 def test_memory_does_not_grow_with_the_images(tmp_path, few, many):
     peaks = [peak(tmp_path, images) for images in (few, many)]
