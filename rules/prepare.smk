@@ -34,8 +34,8 @@ if PLAN.is_demo:
 # program writes them before the files that are declared, all of them or none.
 rule prepare_dataset:
     input:
-        train=f"{ROOT}/train/label/Train.json",
-        train_images=f"{ROOT}/train/images",
+        train=PLAN.train_json,
+        train_images=PLAN.train_images,
         test=PLAN.test_json,
         test_images=PLAN.test_images,
         val=PLAN.val_json,

@@ -32,7 +32,7 @@ rule validate_submission:
     input:
         submission=f"{R}/submission/best_preds_cut.json",
         images=f"{R}/dataset/test.json",
-        train=f"{ROOT}/train/label/Train.json",
+        train=PLAN.train_json,
         sample=PLAN.sample_submission,
     output:
         report=f"{R}/submission/validation.json",

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from parkdet.command_line import run
+from parkdet.data.sources import Layout
 from parkdet.errors import UserError
 
 
@@ -13,6 +14,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="prepare_dataset.py", description=__doc__)
     add = parser.add_argument
     add("--data-root", type=Path, required=True, help="folder with train/ and maybe test/")
+    for name, place in Layout()._asdict().items():
+        add(f"--{name.replace('_', '-')}", default=place, metavar="PATH", help="(%(default)s)")
     add("--out", type=Path, help="folder of the prepared set, replaced as a whole")
     add(
         "--report-only",
@@ -80,10 +83,12 @@ def main(arguments: argparse.Namespace) -> None:
     """Prepares the data set, or reports what is in it."""
     from parkdet.data.overview import write_overview
     from parkdet.data.prepare import PrepareSettings, prepare
+    from parkdet.data.sources import locate
 
+    layout = Layout(*(getattr(arguments, name) for name in Layout._fields))
     if arguments.report_only:
         write_overview(
-            arguments.data_root,
+            locate(arguments.data_root, layout),
             arguments.out,
             arguments.figures,
             arguments.names,
@@ -93,7 +98,8 @@ def main(arguments: argparse.Namespace) -> None:
         return
     if arguments.out is None:
         raise UserError("--out FOLDER is missing: where the prepared set is to go.")
-    prepare(PrepareSettings(**{name: getattr(arguments, name) for name in PrepareSettings._fields}))
+    names = set(PrepareSettings._fields) - {"layout"}
+    prepare(PrepareSettings(**{name: getattr(arguments, name) for name in names}, layout=layout))
 
 
 if __name__ == "__main__":

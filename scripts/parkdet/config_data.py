@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from parkdet.config_values import Section
+from parkdet.data.sources import CHALLENGE
 
 
 class Data(Section):
@@ -15,6 +16,18 @@ class Data(Section):
         description="Folder in the challenge lay-out: train/label/Train.json, train/images/ and, "
         "if there is a test set, Test_Images_Information.json, test/images/. "
         "Environment variables ($NAME) are expanded; data/demo is made by the workflow itself.",
+    )
+    train_json: str = Field(
+        CHALLENGE.train_json, description="COCO file of the training images, from root."
+    )
+    train_images: str = Field(
+        CHALLENGE.train_images, description="Folder of the training images, from root."
+    )
+    test_json: str = Field(
+        CHALLENGE.test_json, description="COCO file of the test images, from root, if there is one."
+    )
+    test_images: str = Field(
+        CHALLENGE.test_images, description="Folder of the test images, from root."
     )
     split: Literal["auto", "group", "random", "given"] = Field(
         "auto", description="How val is drawn: by recording, at random, or from val_json."

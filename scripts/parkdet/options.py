@@ -4,6 +4,7 @@ import math
 from shlex import join
 
 from parkdet.config import Config, Section, Stage
+from parkdet.data.sources import Layout
 from parkdet.plan import Plan
 
 
@@ -28,7 +29,7 @@ def demo_options(config: Config) -> list[str]:
 
 def prepare_options(plan: Plan) -> list[str]:
     """Options of prepare_dataset.py."""
-    names = ("split", "val_images", "group_pattern", "seed", "backgrounds")
+    names = (*Layout._fields, "split", "val_images", "group_pattern", "seed", "backgrounds")
     names += ("names", "link", "on_bad", "verify", "near_duplicates")
     flags = _flags(plan.config.data, {name: f"--{name.replace('_', '-')}" for name in names})
     if plan.has_test_set:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parkdet.config import Config
+from parkdet.data.sources import CHALLENGE
 from parkdet.demo import DESCRIPTION
 from parkdet.errors import UserError
 from parkdet.releases import find_release
@@ -32,7 +33,8 @@ class Plan:
         }
         if self.test_truth and not self.is_demo:  # the demo's is drawn with its images
             named["evaluate.test_truth"] = [self.test_truth]
-        for setting, paths in {"data.root": [self.root], **named}.items():
+        parts = {f"data.{part}": [self._place(part)] for part in CHALLENGE._fields}
+        for setting, paths in {"data.root": [self.root], **parts, **named}.items():
             _check_names(setting, paths)
         self._check_data()
         for setting, paths in named.items():
@@ -41,12 +43,13 @@ class Plan:
                 raise UserError(f"{setting}: no such file: {', '.join(missing)}.{_unset(missing)}")
 
     def _check_data(self) -> None:
-        root, labels = self.root, Path(self.root, "train/label/Train.json")
+        root, labels = self.root, Path(self.train_json)
         if not self.is_demo and not labels.is_file():
             raise UserError(
-                f"data.root: no training data at {root}: expected {root}/train/label/Train.json, "
-                f"{root}/train/images/ and, for a submission, {root}/Test_Images_Information.json, "
-                f"{root}/test/images/. Set data.root in the config to the folder that holds them."
+                f"data.root: no training data at {root}: expected {self.train_json}, "
+                f"{self.train_images}/ and, for a submission, {self._place('test_json')}, "
+                f"{self._place('test_images')}/. Set data.root in the config to the folder that "
+                "holds them, and data.train_json and so on if they have other names."
                 f"{_unset([root])}"
             )
         if self.is_demo and labels.is_file() and DESCRIPTION.encode() not in labels.read_bytes():
@@ -59,6 +62,21 @@ class Plan:
     def root(self) -> str:
         """`data.root` with variables expanded."""
         return os.path.expandvars(self.config.data.root).rstrip("/") or "/"
+
+    def _place(self, part: str) -> str:
+        """Path of a part of the data set; that of the demo is fixed."""
+        layout = CHALLENGE if self.is_demo else self.config.data
+        return str(Path(self.root, getattr(layout, part)))
+
+    @property
+    def train_json(self) -> str:
+        """The COCO file of the training images."""
+        return self._place("train_json")
+
+    @property
+    def train_images(self) -> str:
+        """The folder of the training images."""
+        return self._place("train_images")
 
     @property
     def is_demo(self) -> bool:
@@ -73,17 +91,17 @@ class Plan:
     @property
     def has_test_set(self) -> bool:
         """Whether there are test images to predict; the demo always has them."""
-        return self.is_demo or Path(self.root, "Test_Images_Information.json").is_file()
+        return self.is_demo or Path(self._place("test_json")).is_file()
 
     @property
     def test_json(self) -> list[str]:
         """The file that lists the test images, if there is a test set."""
-        return [f"{self.root}/Test_Images_Information.json"] if self.has_test_set else []
+        return [self._place("test_json")] if self.has_test_set else []
 
     @property
     def test_images(self) -> list[str]:
         """The folder of the test images, if there is a test set."""
-        return [f"{self.root}/test/images"] if self.has_test_set else []
+        return [self._place("test_images")] if self.has_test_set else []
 
     @property
     def parts(self) -> list[str]:

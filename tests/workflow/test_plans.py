@@ -76,7 +76,7 @@ def test_a_wrong_config_gives_one_line_a_mistake(project):
     settings = {"run": "a", "data": {"root": "x", "rot": 1}, "cut": {"method": "guess"}}
     result = project.snakemake("-n", "--configfile", project.write_config("wrong.yaml", settings))
     assert result.returncode != 0
-    assert "  data.rot: unknown key; allowed here: root, split" in result.stderr
+    assert "  data.rot: unknown key; allowed here: root, train_json" in result.stderr
     assert (
         "  cut.method: Input should be 'per-class', 'global' or 'threshold', found 'guess'"
         in result.stderr

@@ -12,7 +12,7 @@ from parkdet.data.annotations import Box, Image
 from parkdet.data.collect import Collected, collect
 from parkdet.data.conditions import NOT_NAMED, WORDS, conditions_of
 from parkdet.data.issues import Issues
-from parkdet.data.sources import locate, refuse_overlap
+from parkdet.data.sources import Sources, refuse_overlap
 from parkdet.data.splits import group_key, groups_of
 from parkdet.files import write_json
 
@@ -21,7 +21,7 @@ COCO_SIZES = {"small": 32**2, "medium": 96**2, "large": float("inf")}  # area be
 
 
 def write_overview(
-    root: Path,
+    sources: Sources,
     out: Path | None,
     figures: Path | None,
     names: list[str] | None = None,
@@ -41,7 +41,7 @@ def write_overview(
         UserError: the data cannot be read, or a file not be written.
     """
     key = group_key(group_pattern)
-    sources, issues = locate(root), Issues()
+    issues = Issues()
     for target in filter(None, (out, figures)):
         refuse_overlap(sources, target)
     parts = {"train", "test"} if decode else set()

@@ -17,7 +17,7 @@ from parkdet.data.issues import Issues
 from parkdet.data.labels import label_text
 from parkdet.data.links import label_name, link_names, place
 from parkdet.data.output import replaced_folder
-from parkdet.data.sources import Sources, locate, refuse_overlap
+from parkdet.data.sources import CHALLENGE, Layout, Sources, locate, refuse_overlap
 from parkdet.data.summary import summarize
 from parkdet.data.threads import map_in_threads
 from parkdet.errors import UserError
@@ -47,6 +47,7 @@ class PrepareSettings(NamedTuple):
     verify: str = "header"
     hash_cache: Path | None = None
     near_duplicates: bool = False
+    layout: Layout = CHALLENGE
 
 
 def prepare(settings: PrepareSettings) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
         UserError: the source, the options or the output folder cannot be used.
     """
     started = time.time()
-    sources = locate(settings.data_root)
+    sources = locate(settings.data_root, settings.layout)
     refuse_overlap(sources, settings.out)
     issues = Issues(strict=settings.on_bad == "fail")
     with replaced_folder(settings.out) as folder:
@@ -85,7 +86,7 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
         _write_tables(folder, splits, issues, summary)
         _write_yaml(folder, settings.out, splits)
         _write_sidecars(folder, sources, settings, started)
-    _report(summary, sources, settings.out, time.time() - started)
+    _report(summary, sources, settings.layout, settings.out, time.time() - started)
     return summary
 
 
@@ -243,7 +244,9 @@ def _write_sidecars(
         write_provenance(path, inputs, options, started)
 
 
-def _report(summary: dict[str, Any], sources: Sources, out: Path, seconds: float) -> None:
+def _report(
+    summary: dict[str, Any], sources: Sources, layout: Layout, out: Path, seconds: float
+) -> None:
     images, boxes = summary["images"], summary["boxes"]
     log.info(
         "%s: %d train images with %d boxes, %d val images with %d boxes, %s (split: %s; %.1f s)",
@@ -257,7 +260,7 @@ def _report(summary: dict[str, Any], sources: Sources, out: Path, seconds: float
         seconds,
     )
     if sources.test_json is None:
-        log.info("There is no Test_Images_Information.json, so no test set is prepared.")
+        log.info("There is no %s, so no test set is prepared.", layout.test_json)
     elif not images["test"]:
         log.warning("Warning: %s lists no images: the test set is empty.", sources.test_json)
     for warning in summary["warnings"]:

@@ -1,4 +1,4 @@
-"""Where the photographs and annotations of a data set lie, in the challenge's lay-out."""
+"""Where the photographs and annotations of a data set lie: as in the challenge, or elsewhere."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,25 @@ from typing import NamedTuple
 
 from parkdet.errors import UserError
 
-LAYOUT = """
-  train/label/Train.json
-  train/images/
-  Test_Images_Information.json   (only if there is a test set)
-  test/images/                   (only if there is a test set)"""
+
+class Layout(NamedTuple):
+    """Paths of the parts, from the data set's root; by default the challenge's."""
+
+    train_json: str = "train/label/Train.json"
+    train_images: str = "train/images"
+    test_json: str = "Test_Images_Information.json"
+    test_images: str = "test/images"
+
+    def tree(self) -> str:
+        """The parts, a line each, for messages."""
+        return (
+            f"\n  {self.train_json}\n  {self.train_images}/"
+            f"\n  {self.test_json}   (only if there is a test set)"
+            f"\n  {self.test_images}/   (only if there is a test set)"
+        )
+
+
+CHALLENGE = Layout()
 
 
 class Sources(NamedTuple):
@@ -26,41 +40,44 @@ class Sources(NamedTuple):
         return [self.train_json, *([self.test_json] if self.test_json else [])]
 
 
-def locate(root: Path) -> Sources:
+def locate(root: Path, layout: Layout = CHALLENGE) -> Sources:
     """Finds the parts of the data set under ``root``.
 
     Raises:
         UserError: a part that must be there is not; shows the expected tree.
     """
     root = root.absolute()
-    test_json = root / "Test_Images_Information.json"
+    test_json = root / layout.test_json
     sources = Sources(
-        root / "train/label/Train.json",
-        root / "train/images",
+        root / layout.train_json,
+        root / layout.train_images,
         test_json if os.path.lexists(test_json) else None,
-        root / "test/images",
+        root / layout.test_images,
     )
     missing = [
-        str(path.relative_to(root))
+        path
         for path, found in (
-            (sources.train_json, sources.train_json.is_file()),
-            (sources.train_images, sources.train_images.is_dir()),
-            (sources.test_images, sources.test_images.is_dir() or sources.test_json is None),
+            (layout.train_json, sources.train_json.is_file()),
+            (layout.train_images, sources.train_images.is_dir()),
+            (layout.test_images, sources.test_images.is_dir() or sources.test_json is None),
         )
         if not found
     ]
     if missing:
         raise UserError(
             f"{root} has no {missing[0]}. Point --data-root (data.root in the config) at a folder "
-            f"of this form:{LAYOUT}"
+            "of this form, or say where its parts are by --train-json, --train-images, --test-json "
+            f"and --test-images (data.train_json and so on):{layout.tree()}"
         )
     return sources
 
 
 def refuse_overlap(sources: Sources, out: Path) -> None:
     """Raises UserError if ``out`` is or lies in a folder of source images."""
-    target = out.resolve()
-    for folder in (sources.train_images, sources.test_images, sources.train_json.parent):
+    target, folders = out.resolve(), [sources.train_images, sources.test_images]
+    if not sources.train_images.is_relative_to(sources.train_json.parent):
+        folders.append(sources.train_json.parent)  # a folder of annotations alone
+    for folder in folders:
         if target.is_relative_to(folder.resolve()):
             raise UserError(
                 f"--out {out} lies in {folder}, which belongs to the source data: choose a folder "
