@@ -11,6 +11,7 @@
 # make bench-prepare  preparing data at the challenge's size beside 2022's way (made data)
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
 # make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
+# By hand: scripts/convert_annotations.py  YOLO or Pascal VOC label files in (docs/data.md)
 # make lock    the lock anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
