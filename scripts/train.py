@@ -209,6 +209,7 @@ def main(arguments: argparse.Namespace) -> None:
     # (300000), since the loading processes (or another job) need the cores that they spin on.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+    from parkdet.gpu_slots import claim_gpus
     from parkdet.memory import keep_freed_memory
     from parkdet.training.devices import count_processes
     from parkdet.training.nodes import read_nodes
@@ -220,6 +221,8 @@ def main(arguments: argparse.Namespace) -> None:
     del options["log"]
     settings = Settings(**options)
     processes, nodes = count_processes(settings.device, settings.processes), read_nodes()
+    if not is_rank():
+        claim_gpus(settings.device, processes)
     if not is_rank() and max(processes, nodes.count) > 1:
         from parkdet.training.launch import launch
 

@@ -1,5 +1,6 @@
 """The sidecar of an output: what it was made from, with what, and how long it took."""
 
+import os
 import platform
 import subprocess
 import time
@@ -49,7 +50,13 @@ def write_provenances(
         "inputs": {str(path): sha256_file(path) for path in inputs},
         "settings": settings,
         "versions": {"parkdet": __version__, "python": platform.python_version(), **_versions()},
-        "machine": {"host": platform.node(), "platform": platform.platform(), "device": device},
+        "machine": {
+            "host": platform.node(),
+            "platform": platform.platform(),
+            "device": device,
+            "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        },
         "git_revision": _git_revision(),
         "seconds": round(time.time() - started, 3),
     }

@@ -1,0 +1,52 @@
+"""A Slurm for the whole session, and a small project that has run on it once."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from slurm_node import PACKAGES, SlurmNode, missing_packages
+from slurm_run import SlurmRun
+
+INSTALL = f"apt-get install -y --no-install-recommends {' '.join(PACKAGES)}"
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmNode]:
+    """The running Slurm; in CI it is installed, elsewhere its absence is a reason to skip."""
+    if os.getuid() != 0:
+        pytest.skip("Slurm's daemons and /etc/slurm need root")
+    if missing_packages():
+        if not os.environ.get("CI"):
+            pytest.skip(f"Slurm is not installed: {INSTALL}")
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run([*INSTALL.split(), "-qq"], check=True)
+    node = SlurmNode(tmp_path_factory.mktemp("slurm"))
+    try:
+        node.up()
+        yield node
+    finally:
+        node.down()
+
+
+@pytest.fixture(scope="session")
+def finished(node: SlurmNode, tmp_path_factory: pytest.TempPathFactory) -> SlurmRun:
+    """A project that exactly `snakemake --profile slurm` has run, undisturbed."""
+    run = SlurmRun.made(tmp_path_factory.mktemp("project") / "parkdet")
+    run.finish()
+    return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(finished: SlurmRun) -> dict[str, str]:
+    """SHA-256 of the baseline's weights in that run."""
+    return finished.weights()
+
+
+@pytest.fixture
+def run(finished: SlurmRun, undisturbed: dict[str, str]) -> Iterator[SlurmRun]:
+    """The project without its baseline; no job of it is left at the end."""
+    finished.forget_training()
+    yield finished
+    finished.end_all()

@@ -1,0 +1,183 @@
+"""A copy of the project that runs on Slurm, small, and whose trainings a test can hold."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from parkdet.files import sha256_file
+from project import Project, copy_project
+from slurm_node import slurm, wait_until
+
+STAGE = {"val_period": 0, "optimizer": "SGD", "hyp": {"lr0": 0.001}}
+CONFIG = {
+    "run": "small",
+    "data": {"root": "data/demo", "val_images": 4, "split": "random"},
+    "training": {"imgsz": 64, "batch_size": 4, "nominal_batch": 4, "workers": 0, "device": "auto"},
+    "baseline": {"epochs": 3, **STAGE},
+    "finetune": {"epochs": 1, **STAGE},
+    "infer": {"imgsz": 64, "batch_size": 4, "tta": False, "confidence": 0.0},
+    "cut": {"max_bytes": 5000},
+    "evaluate": {"test_truth": "data/demo/test_ground_truth.json"},
+}
+GPU_RULES = ("train_baseline", "finetune", "infer", "infer_val")
+SITE = {
+    "account": None,
+    "partition": "cpu",
+    "gpu_partition": "gpu",
+    "gpu_cpus": 1,
+    "resources": {rule: {"mem_mb": 1500, "runtime": 30} for rule in GPU_RULES},
+    "options": {"slurm-init-seconds-before-status-checks": 2, "seconds-between-status-checks": 2},
+}
+# In the copy alone: a training stops within its second epoch while the file `hold` is there, and
+# each save lasts as many seconds as the file `slow` says.
+HOLD = """
+def _held(trainer: "Trainer") -> None:
+    from pathlib import Path
+
+    if trainer.state.epoch == 1 and Path("hold").exists():
+        Path("held").touch()
+        while Path("hold").exists() and not trainer._stop:
+            time.sleep(0.05)
+
+
+class Trainer:
+"""
+SLOW = """
+        slow = Path("slow")
+        if slow.exists():
+            Path("saving").touch()
+            time.sleep(float(slow.read_text()))
+        self._lock.check()
+"""
+
+
+@dataclass
+class SlurmRun:
+    """The folder of the copy, and what was started in it."""
+
+    folder: Path
+    started: list[subprocess.Popen] = field(default_factory=list)
+
+    @classmethod
+    def made(cls, folder: Path) -> "SlurmRun":
+        """A fresh copy with small settings and these two places changed."""
+        project = copy_project(folder)
+        (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        (folder / "slurm").symlink_to("profiles/slurm")
+        (folder / "profiles/slurm/site.yaml").write_text(yaml.safe_dump(SITE))
+        cls._slow_down(project)
+        return cls(folder)
+
+    @staticmethod
+    def _slow_down(project: Project) -> None:
+        project.edit("scripts/demo_data.py", "default=360", "default=16")
+        project.edit("scripts/demo_data.py", "default=100", "default=4")
+        project.edit("scripts/demo_data.py", 'default="640x384"', 'default="128x96"')
+        loop, saver = (f"scripts/parkdet/training/{name}.py" for name in ("loop", "saver"))
+        project.edit(loop, "\nclass Trainer:\n", HOLD)
+        project.edit(
+            loop,
+            "        state = self.state\n        own, whole",
+            "        _held(self)\n        state = self.state\n        own, whole",
+        )
+        project.edit(saver, "\n        self._lock.check()\n", SLOW)
+
+    @property
+    def results(self) -> Path:
+        """R of the design."""
+        return self.folder / "results/small"
+
+    def site(self, **values: dict) -> None:
+        """Writes the site's file with other values of some sections."""
+        site = {key: {**old, **values[key]} if key in values else old for key, old in SITE.items()}
+        (self.folder / "profiles/slurm/site.yaml").write_text(yaml.safe_dump(site))
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Starts `snakemake --profile slurm`; what it says goes to the file `said`."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM")}
+        environment["OMP_NUM_THREADS"] = "1"
+        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments]
+        with (self.folder / "said").open("a") as said:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def finish(self, *arguments: str, seconds: float = 1500) -> None:
+        """Runs `snakemake --profile slurm` to its successful end."""
+        assert self.start(*arguments).wait(seconds) == 0, self.said()[-4000:]
+
+    def said(self) -> str:
+        """What all snakemakes said so far."""
+        return (self.folder / "said").read_text()
+
+    def hold(self) -> None:
+        """From now on trainings stop in their second epoch."""
+        (self.folder / "held").unlink(missing_ok=True)
+        (self.folder / "hold").touch()
+
+    def release(self) -> None:
+        """They go on."""
+        (self.folder / "hold").unlink(missing_ok=True)
+
+    def wait_for(self, name: str, seconds: float = 200) -> None:
+        """Waits for a file of the folder."""
+        wait_until((self.folder / name).exists, seconds, f"{name}; {self.said()[-2000:]}")
+
+    def jobs(self, rule: str) -> dict[str, str]:
+        """State of each job of a rule that Slurm knows, by its number."""
+        lines = slurm("squeue", "-h", "-t", "all", "-o", "%A|%T|%k").splitlines()
+        found = (line.split("|") for line in lines)
+        return {
+            number: state for number, state, what in found if re.search(rf"\b\w*{rule}\b", what)
+        }
+
+    def job(self, rule: str) -> str:
+        """The number of the one job of a rule that is running."""
+        running = [number for number, state in self.jobs(rule).items() if state == "RUNNING"]
+        assert len(running) == 1, self.jobs(rule)
+        return running[0]
+
+    def forget_training(self) -> None:
+        """Removes the baseline and its state, and whatever a test before changed."""
+        for path in (
+            *self.results.glob("weights/baseline_*"),
+            self.results / "metrics/baseline.csv",
+        ):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.results / "state/baseline", ignore_errors=True)
+        for name in ("hold", "held", "slow", "saving", "said"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.site()
+
+    def weights(self) -> dict[str, str]:
+        """SHA-256 of both weights of the baseline."""
+        paths = (self.results / f"weights/baseline_{end}.pt" for end in ("last", "best"))
+        return {path.name: sha256_file(path) for path in paths}
+
+    def end_all(self) -> None:
+        """Kills what was started and cancels every job."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.started.clear()
+        if numbers := slurm("squeue", "-h", "-o", "%A").split():
+            slurm("scancel", "--signal=KILL", "--full", *numbers)
+            slurm("scancel", *numbers)
+            wait_until(lambda: not slurm("squeue", "-h", "-o", "%A"), 60, "all jobs are gone")
+        unlock = [sys.executable, "-m", "snakemake", "--unlock", "--cores", "1"]
+        subprocess.run(unlock, cwd=self.folder, capture_output=True, check=True)

@@ -1,0 +1,105 @@
+"""However a training on Slurm is interrupted, it ends with the weights of an undisturbed one."""
+
+import os
+import signal
+
+import pytest
+
+from slurm_node import slurm, wait_until
+
+TARGET = "train_baseline"
+
+
+@pytest.fixture
+def held(run):
+    """A training that stands still in its second epoch."""
+    run.hold()
+    run.snakemake = run.start(TARGET)
+    run.wait_for("held")
+    return run
+
+
+def requeue(run, node):
+    slurm("scontrol", "requeue", run.job(TARGET))
+
+
+def preemption(run, node):
+    """A job of a higher partition needs both GPUs, for a moment."""
+    slurm("sbatch", "-p", "urgent", "--gpus=2", "--mem=100", "-t", "1", "--wrap", "sleep 3")
+    wait_until(lambda: "RUNNING" not in run.jobs(TARGET).values(), 60, "the training makes room")
+
+
+def restart_of_the_node_daemon(run, node):
+    node.stop("slurmd")
+    node.start("slurmd")
+
+
+def restart_of_the_controller(run, node):
+    node.stop("slurmctld", signal.SIGKILL)
+    node.start("slurmctld")
+
+
+@pytest.mark.parametrize(
+    "disturb", [requeue, preemption, restart_of_the_node_daemon, restart_of_the_controller]
+)
+def test_slurm_disturbs_and_the_same_snakemake_ends_well(held, node, undisturbed, disturb):
+    disturb(held, node)
+    held.release()
+    assert held.snakemake.wait(300) == 0, held.said()[-4000:]
+    assert held.weights() == undisturbed
+
+
+def test_a_time_limit_is_met_after_saving_and_the_training_goes_on(run, undisturbed):
+    (run.folder / "slow").write_text("20")
+    run.site(resources={TARGET: {"runtime": 1, "mem_mb": 1500, "slurm_extra": "--signal=TERM@40"}})
+    run.hold()
+    snakemake = run.start(TARGET)
+    run.wait_for("held")
+    number = run.job(TARGET)
+    for path in ("saving", "held"):
+        (run.folder / path).unlink(missing_ok=True)
+    run.wait_for("saving")
+    run.release()
+    states = list((run.results / "state/baseline").glob("*/epoch-000001-batch-*.pt"))
+    assert not states, "the save is not over yet"
+    while not list((run.results / "state/baseline").glob("*/epoch-000001-batch-*.pt")):
+        assert run.jobs(TARGET)[number] == "RUNNING"
+    (run.folder / "slow").unlink()
+    assert snakemake.wait(300) == 0, run.said()[-4000:]
+    assert len(run.jobs(TARGET)) >= 2
+    assert run.weights() == undisturbed
+
+
+def test_a_cancelled_training_goes_on_with_the_same_command(held, undisturbed):
+    slurm("scancel", held.job(TARGET))
+    held.release()
+    held.snakemake.wait(200)
+    held.finish(TARGET)
+    assert held.weights() == undisturbed
+
+
+def test_ctrl_c_cancels_the_job_and_the_same_command_goes_on(held, undisturbed):
+    number = held.job(TARGET)
+    os.killpg(held.snakemake.pid, signal.SIGINT)
+    assert held.snakemake.wait(120) != 0
+    wait_until(lambda: held.jobs(TARGET)[number] != "RUNNING", 60, "the job ends")
+    held.release()
+    held.finish(TARGET)
+    assert held.weights() == undisturbed
+
+
+def test_after_the_death_of_snakemake_nobody_writes_beside_the_living_job(held, undisturbed):
+    first = held.job(TARGET)
+    held.snakemake.kill()
+    held.snakemake.wait()
+    held.finish("--unlock", TARGET)
+    second = held.start(TARGET)
+    wait_until(
+        lambda: "uses the state" in held.said() or second.poll() is not None,
+        120,
+        "the second job stops at the lock",
+    )
+    assert held.jobs(TARGET)[first] == "RUNNING"
+    held.release()
+    assert second.wait(300) == 0, held.said()[-4000:]
+    assert held.weights() == undisturbed
