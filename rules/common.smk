@@ -12,6 +12,7 @@ from parkdet.code_hash import code_hash
 from parkdet.config import validate
 from parkdet.errors import UserError
 from parkdet.files import sha256_file
+from parkdet.gpu_slots import visible_gpus
 from parkdet.options import (
     cut_options,
     demo_options,
@@ -59,6 +60,13 @@ def sidecar(path: str) -> str:
 def gpus(device: str, processes: int = 1) -> int:
     """GPUs that a job asks for: none on `cpu`, else one a process, also for `auto`."""
     return 0 if device == "cpu" else processes
+
+
+def limit_gpus() -> None:
+    """On this machine no more GPUs are used at once than there are; a cluster knows its own."""
+    if workflow.local_exec and "gpu" not in workflow.global_resources:
+        most = max(1, len(visible_gpus()), CONFIG.training.world_size)
+        workflow.register_resource("gpu", most)
 
 
 def all_cores() -> int:
@@ -123,3 +131,4 @@ CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
 SCRIPTS = quote(f"{workflow.basedir}/scripts")
 # For the shell only: settings that decide no result must not make the report run again.
 CONFIG_TEXT = quote(CONFIG.model_dump_json()).replace("{", "{{").replace("}", "}}")
+limit_gpus()

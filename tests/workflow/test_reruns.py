@@ -5,6 +5,7 @@ Each test leaves the project as it found it, or works on results of its own.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -186,3 +187,25 @@ def test_a_failed_rule_leaves_no_output_behind(project, root):
     assert not list((project.folder / "results/failing/weights").glob("*"))
     assert "broken.pt" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_rules_run_on_another_cluster_too(project, tmp_path):
+    queue = f"{sys.executable} {Path(__file__).with_name('job_queue.py')}"
+    submit = f"{queue} submit {tmp_path} {{rule}} {{resources.mem_mb}} {{resources.runtime}}"
+    result = project.snakemake(
+        *("--configfile", "tiny.yaml", "-f", "conf_cut", "--executor", "cluster-generic"),
+        *("--cluster-generic-submit-cmd", submit, "--jobs", "1"),
+        *("--cluster-generic-status-cmd", f"{queue} status {tmp_path}"),
+        *("--seconds-between-status-checks", "1"),
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert (tmp_path / "jobs").read_text() == "conf_cut 2000 30\n"
+
+
+def test_on_a_workstation_no_more_gpu_jobs_run_than_there_are_gpus(project):
+    forced = ("--configfile", "tiny.yaml", "-f", "conf_cut")
+    limits = {
+        gpus: re.findall(r"gpu=(\d+)", project.snakemake(*forced, CUDA_VISIBLE_DEVICES=gpus).stderr)
+        for gpus in ("", "0", "0,1")
+    }
+    assert limits == {"": ["1"], "0": ["1"], "0,1": ["2"]}
