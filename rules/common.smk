@@ -12,7 +12,8 @@ from parkdet.code_hash import code_hash
 from parkdet.config import validate
 from parkdet.errors import UserError
 from parkdet.files import sha256_file
-from parkdet.gpu_slots import visible_gpus
+from parkdet.forced import forced_variables
+from parkdet.gpu_slots import share_of_cores, visible_gpus
 from parkdet.options import (
     cut_options,
     demo_options,
@@ -21,6 +22,7 @@ from parkdet.options import (
     prepare_options,
     pretrained_options,
     report_options,
+    summary_options,
     training_options,
 )
 from parkdet.plan import Plan
@@ -40,11 +42,6 @@ def plan_or_stop() -> Plan:
     except UserError as error:
         print(error, file=sys.stderr, flush=True)
         sys.exit(1)
-
-
-def summary_options() -> list[str]:
-    """The files that the summary is made of, as options of its command."""
-    return [word for name, path in PLAN.summary_files.items() for word in (f"--{name}", path)]
 
 
 def code_of(script: str) -> str:
@@ -74,6 +71,11 @@ def all_cores() -> int:
     return workflow.resource_settings.cores or os.cpu_count() or 1
 
 
+def cores_beside(device: str, processes: int = 1) -> int:
+    """Threads of a job on GPUs: its share of the machine; without GPUs all of it."""
+    return share_of_cores(all_cores(), device, processes)
+
+
 def inference_params(folder: list[str], state: str, shard="") -> dict:
     """Params of rules that detect; their state is kept in R/state/{state}."""
     flags = {"options": inference_options(CONFIG), "folder": folder, "shard": shard}
@@ -81,21 +83,10 @@ def inference_params(folder: list[str], state: str, shard="") -> dict:
 
 
 def export_forced() -> None:
-    """Sets PARKDET_FORCED_{rule} for each training and inference that the user forces.
-
-    Without it one that is started finds its finished state and uses that again. What is forced is
-    known only after parsing; variables reach jobs on other machines too.
-    """
+    """Hands to the jobs, also on other machines, what the user forces; known only after parsing."""
     settings = workflow.dag_settings
     forced = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
-    stages = {"train_baseline": "baseline", "finetune": "tune"}
-    lists = {"infer": "best", "infer_shard": "best", "infer_val": "val", "infer_start": "start"}
-    for name in (*stages, *lists):
-        stage = stages.get(name)
-        outputs = {f"{R}/predictions/{lists.get(name)}_preds.json", f"{R}/metrics/{stage}.csv"}
-        outputs |= {f"{R}/weights/{stage}_{end}.pt" for end in ("last", "best")}
-        if settings.forceall or forced & {name, *outputs}:
-            os.environ.update({f"PARKDET_FORCED_{name}": "--retrain" if stage else "--anew"})
+    os.environ.update(forced_variables(R, forced, settings.forceall))
 
 
 def announce_start() -> None:

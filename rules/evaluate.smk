@@ -109,7 +109,7 @@ rule summary:
         mem_mb=1000,
         runtime=10,
     params:
-        options=summary_options(),
+        options=summary_options(PLAN),
         code=code_of("summary"),
     message:
         "Summing up"

@@ -14,7 +14,7 @@ rule infer_val:
         f"{R}/benchmarks/infer_val.tsv"
     conda:
         "../envs/parkdet.yaml"
-    threads: all_cores()
+    threads: cores_beside(CONFIG.infer.device)
     resources:
         gpu=gpus(CONFIG.infer.device),
         mem_mb=16000,

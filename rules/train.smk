@@ -42,7 +42,7 @@ rule train_baseline:
         f"{R}/benchmarks/train_baseline.tsv"
     conda:
         "../envs/parkdet.yaml"
-    threads: all_cores()
+    threads: cores_beside(CONFIG.training.device, CONFIG.training.world_size)
     resources:
         gpu=gpus(CONFIG.training.device, CONFIG.training.world_size),
         mem_mb=16000,
@@ -77,7 +77,7 @@ rule finetune:
         f"{R}/benchmarks/finetune.tsv"
     conda:
         "../envs/parkdet.yaml"
-    threads: all_cores()
+    threads: cores_beside(CONFIG.training.device, CONFIG.training.world_size)
     resources:
         gpu=gpus(CONFIG.training.device, CONFIG.training.world_size),
         mem_mb=16000,

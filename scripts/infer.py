@@ -95,6 +95,9 @@ def _shard(text: str) -> tuple[int, int]:
 def main(arguments: argparse.Namespace) -> None:
     """Reads weights and images, detects, and writes the records."""
     started = time.time()
+    from parkdet.gpu_slots import claim_gpus
+
+    claim_gpus(arguments.device)  # before torch looks for GPUs
     import torch
 
     from parkdet.detector.precision import resolve_device, resolve_precision

@@ -34,6 +34,12 @@ def visible_gpus(
     return sorted((found[1] for found in numbers if found), key=int)
 
 
+def share_of_cores(cores: int, device: str, processes: int = 1) -> int:
+    """CPU cores beside a job's GPUs: as many jobs as there are GPUs fit; all without a GPU."""
+    shares = 1 if device == "cpu" else len(visible_gpus())
+    return max(1, cores * processes // max(shares, processes))
+
+
 def claim_gpus(device: str, count: int = 1) -> None:
     """Waits until GPUs are free and keeps them until this process ends.
 

@@ -96,3 +96,8 @@ def cut_options(plan: Plan) -> list[str]:
     names |= {"ap": "--ap"} if plan.cut_files else {}
     files = [word for name, path in plan.cut_files.items() for word in (f"--{name}", path)]
     return [*_flags(plan.config.cut, names), *files]
+
+
+def summary_options(plan: Plan) -> list[str]:
+    """Options of summary.py: the files that it is made of."""
+    return [word for name, path in plan.summary_files.items() for word in (f"--{name}", path)]

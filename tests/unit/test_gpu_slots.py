@@ -6,7 +6,7 @@ import os
 import pytest
 
 from parkdet import gpu_slots
-from parkdet.gpu_slots import VISIBLE, claim_gpus, visible_gpus
+from parkdet.gpu_slots import VISIBLE, claim_gpus, share_of_cores, visible_gpus
 
 FORK = multiprocessing.get_context("fork")
 
@@ -115,3 +115,21 @@ def test_gpus_are_counted_by_their_device_files(tmp_path):
     assert visible_gpus({}, tmp_path) == ["2", "10"]
     assert visible_gpus({VISIBLE: "7"}, tmp_path) == ["7"]
     assert visible_gpus({VISIBLE: ""}, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "processes", "cores"),
+    [
+        ("", "auto", 1, 8),
+        ("0", "auto", 1, 8),
+        ("0,1", "auto", 1, 4),
+        ("0,1", "cuda:0,1", 2, 8),
+        ("0,1", "cpu", 1, 8),
+        ("", "auto", 2, 8),
+    ],
+)
+def test_cores_are_divided_among_as_many_jobs_as_there_are_gpus(
+    gpus, device, processes, cores, monkeypatch
+):
+    monkeypatch.setenv(VISIBLE, gpus)
+    assert share_of_cores(8, device, processes) == cores
