@@ -31,8 +31,8 @@ onstart:
 
 
 onsuccess:
-    print_summary()
+    print(*messages.after_success(PLAN, STARTED), sep="\n")
 
 
 onerror:
-    explain_failure()
+    print(messages.after_failure(PLAN), file=sys.stderr)

@@ -8,6 +8,7 @@ from shlex import quote
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
+from parkdet import messages
 from parkdet.code_hash import code_hash
 from parkdet.config import validate
 from parkdet.errors import UserError
@@ -90,30 +91,10 @@ def export_forced() -> None:
 
 
 def announce_start() -> None:
-    """One line on what this run is; hands the wish to train anew to the jobs."""
+    """What this run is; hands the wish to start anew to the jobs."""
     export_forced()
-    print(f"parkdet: run {CONFIG.run!r}, data {ROOT}, results in {R}/", file=sys.stderr)
-    if not PLAN.has_test_set:
-        print(f"parkdet: {ROOT} has no test set: ends at the evaluation", file=sys.stderr)
-
-
-def print_summary() -> None:
-    """The closing summary, if this run made one."""
-    summary, page = Path(f"{R}/summary.txt"), Path(f"{R}/report/index.html")
-    if summary.is_file() and summary.stat().st_mtime >= STARTED:
-        print(summary.read_text(encoding="utf-8"))
-    if page.is_file() and page.stat().st_mtime >= STARTED:
-        print(f"The report, for a browser: {page}")
-
-
-def explain_failure() -> None:
-    """Where to look and what to type after a failure."""
-    print(
-        f"parkdet: a step failed. Its messages are above and in {R}/logs/; what was finished is "
-        "kept. Run the same command again to go on. After a crash of Snakemake itself: "
-        "`snakemake --unlock`, then the same command.",
-        file=sys.stderr,
-    )
+    for line in messages.at_the_start(PLAN):
+        print(line, file=sys.stderr)
 
 
 STARTED = time.time()
