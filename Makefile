@@ -2,6 +2,7 @@
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
 # make demo-picture  the README's picture, from the demo's detections
 # make test    the tests           make lint   formatting, linting
+# make test-slurm  the workflow on a real Slurm of one node (root, Debian)
 # make test-slow  the demo in full, with what it must reach
 # make fuzz    many more drawn data sets for prepare_dataset than `make test` tries
 # make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
@@ -19,7 +20,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test fuzz test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-cut bench-cut-methods lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test fuzz test-slurm test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-cut bench-cut-methods lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -49,6 +50,9 @@ test: setup
 
 fuzz: setup
 	PARKDET_FUZZ=5000 $(BIN)/python -m pytest --timeout=7200 tests/unit/data/hostile/test_fuzz.py
+
+test-slurm: setup
+	$(BIN)/python -m pytest tests/slurm --timeout=900
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

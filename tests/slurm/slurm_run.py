@@ -26,17 +26,17 @@ CONFIG = {
     "cut": {"max_bytes": 5000},
     "evaluate": {"test_truth": "data/demo/test_ground_truth.json"},
 }
-GPU_RULES = ("train_baseline", "finetune", "infer", "infer_val")
+GPU_RULES = ("train_baseline", "finetune", "infer", "infer_val", "infer_shard")
 SITE = {
     "account": None,
     "partition": "cpu",
     "gpu_partition": "gpu",
-    "gpu_cpus": 1,
+    "gpu_cpus": 2,
     "resources": {rule: {"mem_mb": 1500, "runtime": 30} for rule in GPU_RULES},
     "options": {"slurm-init-seconds-before-status-checks": 2, "seconds-between-status-checks": 2},
 }
-# In the copy alone: a training stops within its second epoch while the file `hold` is there, and
-# each save lasts as many seconds as the file `slow` says.
+# In the copy alone: while the file `hold` is there a training stops within its second epoch and an
+# inference at its first image; each save of a training lasts as many seconds as `slow` says.
 HOLD = """
 def _held(trainer: "Trainer") -> None:
     from pathlib import Path
@@ -55,6 +55,10 @@ SLOW = """
             Path("saving").touch()
             time.sleep(float(slow.read_text()))
         self._lock.check()
+"""
+STILL = """\
+            while Path("hold").exists() and not stop:
+                time.sleep(0.05)
 """
 
 
@@ -88,6 +92,9 @@ class SlurmRun:
             "        _held(self)\n        state = self.state\n        own, whole",
         )
         project.edit(saver, "\n        self._lock.check()\n", SLOW)
+
+        resume, looking = "scripts/parkdet/inference/resume.py", "enumerate(images, start=1):\n"
+        project.edit(resume, looking, looking + STILL)
 
     @property
     def results(self) -> Path:

@@ -27,7 +27,7 @@ def test_a_training_asks_for_a_gpu_and_for_what_stands_beside_it(run):
     run.start("train_baseline")
     run.wait_for("held")
     asked = slurm("scontrol", "show", "job", "-d", run.job("train_baseline"))
-    for wanted in ("Partition=gpu", "NumCPUs=1", "mem=1500M", "gres/gpu=1", "TimeLimit=00:30:00"):
+    for wanted in ("Partition=gpu", "NumCPUs=2", "mem=1500M", "gres/gpu=1", "TimeLimit=00:30:00"):
         assert wanted in asked
     assert "GRES=gpu(IDX:0)" in asked or "GRES=gpu:1(IDX:0)" in asked
 

@@ -1,0 +1,54 @@
+"""Jobs beside each other, and one job on several GPUs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+
+from parkdet.files import sha256_file
+from slurm_node import slurm, wait_until
+from slurm_run import CONFIG
+
+
+def config(run, name, **sections) -> str:
+    """A config beside the usual one, with other values of some sections."""
+    settings = CONFIG | {section: CONFIG[section] | own for section, own in sections.items()}
+    (run.folder / name).write_text(yaml.safe_dump(settings))
+    return name
+
+
+def test_four_shards_on_two_gpus_give_the_bytes_of_one(run):
+    """One of them is killed and runs again alone; never more than two run."""
+    predictions = run.results / "predictions/best_preds.json"
+    whole = sha256_file(predictions)
+    sharded = config(run, "sharded.yaml", infer={"shards": 4})
+    shutil.rmtree(run.results / "state/infer")
+    run.hold()
+    snakemake = run.start("--configfile", sharded, "--keep-going", "--", "infer")
+    wait_until(
+        lambda: sorted(run.jobs("infer_shard").values()) == ["PENDING"] * 2 + ["RUNNING"] * 2,
+        300,
+        "two shards compute, two wait",
+    )
+    killed = min(run.jobs("infer_shard"))
+    slurm("scancel", "--signal=KILL", "--full", killed)
+    run.release()
+    assert snakemake.wait(400) != 0
+    shards = {path.name for path in predictions.parent.glob("shards/*-of-4.json")}
+    assert len(shards) == 3
+    before = len(run.jobs("infer_shard"))
+    run.finish("--configfile", sharded, "--", "infer")
+    assert len(run.jobs("infer_shard")) == before + 1
+    assert sha256_file(predictions) == whole
+
+
+def test_one_training_on_two_gpus(run):
+    run.site(resources={"train_baseline": {"mem_mb": 3000, "runtime": 30}})
+    two = config(run, "two.yaml", training={"processes": 2, "device": "auto"})
+    run.finish("--configfile", two, "--until", "train_baseline", "--", "train_baseline")
+    (number,) = run.jobs("train_baseline")
+    asked = slurm("scontrol", "show", "job", "-d", number)
+    assert "gres/gpu=2" in asked
+    sidecar = Path(run.results, "weights/baseline_last.pt.provenance.json")
+    assert json.loads(sidecar.read_text())["machine"]["cuda_visible_devices"] == "0,1"
