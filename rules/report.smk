@@ -6,7 +6,6 @@ TEMPLATES = "scripts/parkdet/report/templates"
 rule report:
     input:
         files=PLAN.report_files,
-        images=f"{R}/dataset/images",
         test_images=PLAN.test_images,
         test_truth=PLAN.test_truth or [],
     output:
