@@ -49,20 +49,19 @@ def test_slurm_disturbs_and_the_same_snakemake_ends_well(held, node, undisturbed
     assert held.weights() == undisturbed
 
 
-def test_a_time_limit_is_met_after_saving_and_the_training_goes_on(run, undisturbed):
-    (run.folder / "slow").write_text("20")
-    run.site(resources={TARGET: {"runtime": 1, "mem_mb": 1500, "slurm_extra": "--signal=TERM@40"}})
+def test_before_a_time_limit_it_saves_within_its_job_and_then_goes_on(run, undisturbed):
+    """The save lasts 20 seconds; the job is there until it is over."""
+    run.site(resources={TARGET: {"runtime": 2, "mem_mb": 1500, "slurm_extra": "--signal=TERM@60"}})
     run.hold()
     snakemake = run.start(TARGET)
     run.wait_for("held")
     number = run.job(TARGET)
-    for path in ("saving", "held"):
-        (run.folder / path).unlink(missing_ok=True)
+    (run.folder / "slow").write_text("20")
     run.wait_for("saving")
     run.release()
-    states = list((run.results / "state/baseline").glob("*/epoch-000001-batch-*.pt"))
-    assert not states, "the save is not over yet"
-    while not list((run.results / "state/baseline").glob("*/epoch-000001-batch-*.pt")):
+    saved = list((run.results / "state/baseline").iterdir())[0] / "epoch-000001-batch-000001.pt"
+    assert not saved.exists()
+    while not saved.exists():
         assert run.jobs(TARGET)[number] == "RUNNING"
     (run.folder / "slow").unlink()
     assert snakemake.wait(300) == 0, run.said()[-4000:]
