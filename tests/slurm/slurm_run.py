@@ -68,6 +68,7 @@ class SlurmRun:
 
     folder: Path
     started: list[subprocess.Popen] = field(default_factory=list)
+    before: set[str] = field(default_factory=set)  # numbers of the jobs of earlier tests
 
     @classmethod
     def made(cls, folder: Path) -> "SlurmRun":
@@ -145,9 +146,9 @@ class SlurmRun:
         wait_until((self.folder / name).exists, seconds, f"{name}; {self.said()[-2000:]}")
 
     def jobs(self, rule: str) -> dict[str, str]:
-        """State of each job of a rule that Slurm knows, by its number."""
+        """State of each job of a rule since the test began, by its number."""
         lines = slurm("squeue", "-h", "-t", "all", "-o", "%A|%T|%k").splitlines()
-        found = (line.split("|") for line in lines)
+        found = (line.split("|") for line in lines if line.split("|")[0] not in self.before)
         return {
             number: state for number, state, what in found if re.search(rf"\b\w*{rule}\b", what)
         }
@@ -169,6 +170,7 @@ class SlurmRun:
         for name in ("hold", "held", "slow", "saving", "said"):
             (self.folder / name).unlink(missing_ok=True)
         self.site()
+        self.before = set(slurm("squeue", "-h", "-t", "all", "-o", "%A").split())
 
     def weights(self) -> dict[str, str]:
         """SHA-256 of both weights of the baseline."""

@@ -59,7 +59,8 @@ def test_before_a_time_limit_it_saves_within_its_job_and_then_goes_on(run, undis
     (run.folder / "slow").write_text("20")
     run.wait_for("saving")
     run.release()
-    saved = list((run.results / "state/baseline").iterdir())[0] / "epoch-000001-batch-000001.pt"
+    (state,) = (run.results / "state/baseline").iterdir()
+    saved = state / "epoch-000001-batch-000001.pt"
     assert not saved.exists()
     while not saved.exists():
         assert run.jobs(TARGET)[number] == "RUNNING"
