@@ -1,6 +1,7 @@
 """Detects on images with one or several detectors and writes a JSON list of detections."""
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -98,6 +99,8 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.gpu_slots import claim_gpus
 
     claim_gpus(arguments.device)  # before torch looks for GPUs
+    # oneDNN compiles each layer for each shape of image; by default it keeps 1024 of them.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
     import torch
 
     from parkdet.detector.precision import resolve_device, resolve_precision
@@ -106,8 +109,10 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.inference.resume import infer_in_parts, open_parts
     from parkdet.inference.run import write_records
     from parkdet.inference.sources import read_images
+    from parkdet.memory import keep_freed_memory
     from parkdet.provenance import write_provenance
 
+    keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device = resolve_device(arguments.device)

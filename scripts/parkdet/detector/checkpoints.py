@@ -184,15 +184,3 @@ def model_from_checkpoint(checkpoint: Checkpoint) -> DetectionModel:
             f"The weights do not fit their own architecture: {' '.join(lines[1:3]).strip():.300}"
         ) from error
     return model.eval()
-
-
-def prepare_for_inference(model: DetectionModel, device: torch.device) -> DetectionModel:
-    """The model as it infers fastest: batch norms fused, channels last, in eval mode, no gradients.
-
-    Changes and returns the model that it is given.
-    """
-    model = model.eval().requires_grad_(False).fuse()
-    head = model.model[-1]
-    head.grid = [torch.empty(0)] * head.nl  # grids of an earlier call cannot be channels last
-    head.anchor_grid = [torch.empty(0)] * head.nl
-    return model.to(device, memory_format=torch.channels_last)

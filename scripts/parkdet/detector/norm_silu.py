@@ -28,6 +28,14 @@ def fuse_norm_silu(model: nn.Module) -> None:
             module.act = nn.Identity()
 
 
+def plain_norm_silu(model: nn.Module) -> None:
+    """Takes :func:`fuse_norm_silu` back."""
+    for module in model.modules():
+        if isinstance(module, Conv) and isinstance(getattr(module, "bn", None), NormSiLU):
+            module.bn.__class__ = nn.BatchNorm2d
+            module.act = nn.SiLU()
+
+
 def compiled_identity() -> str | None:
     """What decides the last bits of the compiled operation; None if there is none here."""
     loaded = load_compiled(SOURCE)

@@ -1,6 +1,6 @@
 """Non-maximum suppression: of boxes that overlap, the best of each class stays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torchvision.ops import nms
@@ -9,7 +9,7 @@ CLASS_DISTANCE = 7680.0  # pixels; moves boxes of different classes apart, as yo
 
 
 def non_max_suppression(
-    predictions: torch.Tensor,
+    predictions: Iterable[torch.Tensor],
     confidence: float,
     iou: float,
     max_detections: int,
@@ -20,8 +20,8 @@ def non_max_suppression(
     """The detections that yolov5's function of this name gives, but never cut short by the clock.
 
     Args:
-        predictions: (images, candidates, 5 + classes), not changed: centre x, y, width, height in
-            pixels, objectness, class probabilities.
+        predictions: of each image (candidates, 5 + classes), not changed: centre x, y, width,
+            height in pixels, objectness, class probabilities.
         confidence: least objectness, and least objectness x class probability; exclusive.
         iou: overlap above which the weaker of two boxes of a class goes.
         max_detections: most detections an image.
@@ -32,10 +32,9 @@ def non_max_suppression(
     Returns:
         For each image (n, 6): left, top, right, bottom in pixels, score, class; by falling score.
     """
-    settings = (confidence, multi_label and predictions.shape[2] > 6, classes)
     results = []
     for image in predictions:
-        found = _candidates(image, *settings)
+        found = _candidates(image, confidence, multi_label and image.shape[1] > 6, classes)
         best = found[:, 4].argsort(descending=True, stable=True)[:max_candidates]
         found = found[best]
         apart = found[:, :4] + found[:, 5:6] * CLASS_DISTANCE

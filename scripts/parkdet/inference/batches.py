@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-WINDOW = 32  # batches
+WINDOW = 512  # images
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Batch:
 def plan_batches(shapes: Sequence[tuple[int, int]], batch_size: int) -> list[Batch]:
     """Puts each image in a batch with others of its shape.
 
-    Images are taken from a window of 32 batches at a time, so a result waits for few others
-    before it can be handed on in the order of the input.
+    Images are taken from a window of 512 at a time, so a result waits for few others before it
+    can be handed on in the order of the input.
 
     Args:
         shapes: height and width of each image after padding.
     """
-    window = WINDOW * batch_size
+    window = max(WINDOW // batch_size, 1) * batch_size
     starts = range(0, len(shapes), window)
     return [
         batch

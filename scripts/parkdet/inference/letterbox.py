@@ -99,15 +99,15 @@ def load_picture(path: Path, imgsz: int, shape: tuple[int, int]) -> Picture:
     left, top = (shape[1] - wide) / 2, (shape[0] - tall) / 2
     row, column = round(top - 0.1), round(left - 0.1)
     pixels = numpy.full((*shape, 3), GREY, dtype=numpy.uint8)
-    pixels[row : row + tall, column : column + wide] = image[..., ::-1]
+    pixels[row : row + tall, column : column + wide] = image
     # One gain for both directions, that of the height, and the padding before rounding: yolov5's.
     return Picture(pixels, tall / height, left, top, (width, height))
 
 
 def _decode(path: Path) -> numpy.ndarray:
-    """Pixels of an image file, (height, width, 3) uint8, BGR; any name that the system allows."""
+    """Pixels of an image file, (height, width, 3) uint8, RGB; any name that the system allows."""
     try:
-        image = cv2.imdecode(numpy.fromfile(path, dtype=numpy.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(numpy.fromfile(path, dtype=numpy.uint8), cv2.IMREAD_COLOR_RGB)
     except (OSError, cv2.error) as error:
         raise _unreadable(path) from error
     if image is None:

@@ -1,9 +1,10 @@
 """Detections of many images: decoded ahead in threads, computed in batches, given in order."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy
 import torch
@@ -11,16 +12,19 @@ from torch import nn
 
 from parkdet.data.threads import map_in_threads
 from parkdet.detector.build import largest_stride
-from parkdet.detector.precision import autocast
+from parkdet.detector.fast import FastDetector
 from parkdet.detector.suppression import non_max_suppression
 from parkdet.inference.batches import Batch, plan_batches
 from parkdet.inference.letterbox import Picture, image_size, load_picture, padded_shape
 from parkdet.inference.sources import ImageSource
+from parkdet.inference.streams import start_streams
 from parkdet.inference.views import predict_views
 from parkdet.progress import track
 
 DECODERS = 4  # threads
-AHEAD = 2  # batches
+AHEAD = 3  # batches a stream, with that which it computes
+
+Found = list[tuple[Picture, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class ImageDetections:
 
 
 def predict(
-    model: nn.Module,
+    model: nn.Module | FastDetector,
     sources: Sequence[ImageSource],
     settings: PredictSettings,
     device: torch.device,
@@ -72,79 +76,96 @@ def predict(
 ) -> Iterator[ImageDetections]:
     """Detects on every image once and yields the results in the order of ``sources``.
 
-    Memory does not grow with the number of images.
+    On a CPU each image is computed alone and by one thread, several images at a time, so its
+    detections depend neither on other images nor on the number of threads, unless there are more
+    threads than images in a batch. Memory does not grow with the number of images.
 
     Args:
-        model: a yolov5 detector in eval mode on ``device``.
+        model: a yolov5 detector on ``device``, which stays as it is.
         label: name of the progress shown.
 
     Raises:
         UserError: an image cannot be read; names it. Headers are read before anything else.
     """
-    stride = largest_stride(model)
+    stride, step = largest_stride(model), images_a_step(settings, device)
     sizes = map_in_threads(image_size, [source.path for source in sources], f"{label}: headers")
-    batches = plan_batches(
-        [padded_shape(*size, settings.imgsz, stride) for size in sizes], settings.batch_size
-    )
+    batches = plan_batches([padded_shape(*size, settings.imgsz, stride) for size in sizes], step)
+    if not isinstance(model, FastDetector):
+        model = FastDetector(model, settings.precision, device)
+    compute = partial(_detect, model, replace(settings, batch_size=step), device)
+    streams = min(torch.get_num_threads(), settings.batch_size) if step == 1 else 1
     waiting: dict[int, ImageDetections] = {}
     following = 0
-    decoded = _decoded(batches, sources, settings.imgsz)
-    for batch, pictures in track(decoded, len(batches), label):
-        found = _detect(model, pictures, settings, device)
-        for index, picture, boxes in zip(batch.indices, pictures, found, strict=True):
+    results = _computed(batches, sources, settings.imgsz, compute, streams)
+    for batch, found in track(results, len(batches), label):
+        for index, (picture, boxes) in zip(batch.indices, found, strict=True):
             waiting[index] = _in_source(sources[index].id, picture, boxes)
         while following in waiting:
             yield waiting.pop(following)
             following += 1
 
 
-def _decoded(
-    batches: Sequence[Batch], sources: Sequence[ImageSource], imgsz: int
-) -> Iterator[tuple[Batch, list[Picture]]]:
-    """The pictures of each batch; threads decode up to two batches ahead."""
-    queue: deque[tuple[Batch, list[Future[Picture]]]] = deque()
-    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+def images_a_step(settings: PredictSettings, device: torch.device) -> int:
+    """How many images go through the detector together: on a CPU each one goes alone."""
+    return 1 if device.type == "cpu" else settings.batch_size
+
+
+def _computed(
+    batches: Sequence[Batch],
+    sources: Sequence[ImageSource],
+    imgsz: int,
+    compute: Callable[[list[Future[Picture]]], Found],
+    streams: int,
+) -> Iterator[tuple[Batch, Found]]:
+    """What ``compute`` makes of each batch; threads decode and compute a few batches ahead."""
+    queue: deque[tuple[Batch, Future[Found]]] = deque()
+    decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+    pool = start_streams(streams)
     try:
         for batch in batches:
             paths = [sources[index].path for index in batch.indices]
-            queue.append(
-                (batch, [pool.submit(load_picture, path, imgsz, batch.shape) for path in paths])
-            )
-            if len(queue) > AHEAD:
+            pictures = [decoders.submit(load_picture, path, imgsz, batch.shape) for path in paths]
+            queue.append((batch, pool.submit(compute, pictures)))
+            if len(queue) > AHEAD * streams:
                 yield _finished(*queue.popleft())
         while queue:
             yield _finished(*queue.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+        decoders.shutdown(cancel_futures=True)
 
 
-def _finished(batch: Batch, futures: list[Future[Picture]]) -> tuple[Batch, list[Picture]]:
-    return batch, [future.result() for future in futures]
+def _finished(batch: Batch, found: Future[Found]) -> tuple[Batch, Found]:
+    return batch, found.result()
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _detect(
-    model: nn.Module, pictures: list[Picture], settings: PredictSettings, device: torch.device
-) -> list[torch.Tensor]:
-    """Boxes, scores and classes of each picture, (n, 6), in pixels of the padded picture."""
-    pixels = numpy.stack([picture.pixels for picture in pictures])
-    missing = settings.batch_size - len(pictures)
+    detector: FastDetector,
+    settings: PredictSettings,
+    device: torch.device,
+    pictures: list[Future[Picture]],
+) -> Found:
+    """Each picture with its boxes, scores and classes, (n, 6), in pixels of the padded picture."""
+    loaded = [picture.result() for picture in pictures]
+    pixels = numpy.stack([picture.pixels for picture in loaded])
+    missing = settings.batch_size - len(loaded)
     if settings.full_batches and missing:
         pixels = numpy.concatenate(
             (pixels, numpy.zeros_like(pixels, shape=(missing, *pixels.shape[1:])))
         )
     # (n, height, width, 3) permuted is what torch calls channels last: no copy, and fast.
-    images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
-    with autocast(settings.precision, device):
-        predictions = predict_views(model, images) if settings.tta else model(images)[0]
-    return non_max_suppression(
-        predictions[: len(pictures)].float(),
+    images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255)
+    see = partial(predict_views, detector) if settings.tta else detector
+    found = non_max_suppression(
+        see(images, settings.confidence)[: len(loaded)],
         settings.confidence,
         settings.iou,
         settings.max_detections,
         settings.multi_label,
         classes=settings.classes,
     )
+    return list(zip(loaded, found, strict=True))
 
 
 def _in_source(image_id: int, picture: Picture, found: torch.Tensor) -> ImageDetections:

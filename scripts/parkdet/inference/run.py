@@ -11,11 +11,7 @@ import numpy
 import torch
 from torch import nn
 
-from parkdet.detector.checkpoints import (
-    load_checkpoint,
-    model_from_checkpoint,
-    prepare_for_inference,
-)
+from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
 from parkdet.inference.categories import category_ids, check_names
 from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
 from parkdet.inference.parts import ImageRecords
@@ -45,7 +41,7 @@ def load_detector(weights: Path, categories: Sequence[Category], device: torch.d
     """
     checkpoint = load_checkpoint(weights)
     ids = category_ids(checkpoint, categories, weights)
-    model = prepare_for_inference(model_from_checkpoint(checkpoint), device)
+    model = model_from_checkpoint(checkpoint).to(device)
     return Detector(model, ids, {ids[index]: checkpoint.names[index] for index in ids})
 
 

@@ -3,39 +3,37 @@
 import math
 
 import torch
-from torch import nn
 from torch.nn import functional
 
-VIEWS = ((1.0, False), (0.83, True), (0.67, False))  # scale, mirrored left to right
+from parkdet.detector.fast import FastDetector
+
+# Scale, mirrored left to right, layers asked. The largest view leaves out the layer of the large
+# objects and the smallest that of the small ones: the other views see objects of that size better.
+VIEWS = ((1.0, False, slice(None, -1)), (0.83, True, slice(None)), (0.67, False, slice(1, None)))
 GREY = 0.447  # the mean of photographs, used for padding
 
 
-def predict_views(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Predictions of all views in the coordinates of the given images, as yolov5 augments.
-
-    The last layer of the largest view and the first of the smallest are left out: there the other
-    views see objects of that size better.
+def predict_views(
+    detector: FastDetector, images: torch.Tensor, confidence: float
+) -> list[torch.Tensor]:
+    """Candidates of all views in the coordinates of the given images, as yolov5 augments.
 
     Args:
         images: (n, 3, height, width), 0 to 1.
 
     Returns:
-        (n, candidates, 5 + classes), as the model gives them for one view.
+        For each image (candidates, 5 + classes), as the detector gives them for one view.
     """
-    step, layers = int(model.stride.max()), model.model[-1].nl
-    found = []
-    for scale, mirrored in VIEWS:
+    stride, views = int(detector.stride.max()), []
+    for scale, mirrored, layers in VIEWS:
         view = images.flip(3) if mirrored else images
-        predictions = model(_scaled(view, scale, step))[0]
-        boxes = predictions[..., :4] / scale
-        if mirrored:
-            boxes[..., 0] = images.shape[3] - boxes[..., 0]
-        found.append(torch.cat((boxes, predictions[..., 4:]), dim=-1))
-    # Each layer has a quarter of the cells of the one before: 1 of `cells` parts is the last layer.
-    cells = sum(4**layer for layer in range(layers))
-    last = found[0].shape[1] // cells
-    first = found[-1].shape[1] // cells * 4 ** (layers - 1)
-    return torch.cat((found[0][:, :-last], *found[1:-1], found[-1][:, first:]), dim=1)
+        found = detector(_scaled(view, scale, stride), confidence, layers)
+        for candidates in found:
+            candidates[:, :4] /= scale
+            if mirrored:
+                candidates[:, 0] = images.shape[3] - candidates[:, 0]
+        views.append(found)
+    return [torch.cat(parts) for parts in zip(*views, strict=True)]
 
 
 def _scaled(images: torch.Tensor, scale: float, step: int) -> torch.Tensor:

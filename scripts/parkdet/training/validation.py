@@ -66,7 +66,6 @@ class Validator:
             log.warning("memory ran out in the validation: begun again with batches of %d", smaller)
 
     def _find(self, model: nn.Module, stop: StopRequest) -> list[Detection]:
-        _forget_grids(model)
         found: list[Detection] = []
         for image in predict(model, self._sources, self._settings, self._device, "validation"):
             if stop:
@@ -78,12 +77,3 @@ class Validator:
         if stop:  # scoring a large set takes long, too
             raise StoppedEarly("the validation was interrupted")
         return found
-
-
-def _forget_grids(model: nn.Module) -> None:
-    """The head keeps grids by image shape, made from the anchors it then had; the average of the
-    anchors moves on, and a resumed run must see what an uninterrupted one sees.
-    """
-    head = model.model[-1]
-    head.grid = [torch.empty(0) for _ in range(head.nl)]
-    head.anchor_grid = [torch.empty(0) for _ in range(head.nl)]

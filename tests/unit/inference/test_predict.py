@@ -5,12 +5,13 @@ import numpy
 import PIL.Image
 import pytest
 import torch
-from torch import nn
 
 from parkdet.detector.build import build_model
-from parkdet.detector.checkpoints import prepare_for_inference
+from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
+from parkdet.detector.fast import FastDetector
 from parkdet.errors import UserError
 from parkdet.inference import predict as module
+from parkdet.inference.letterbox import image_size
 from parkdet.inference.predict import ImageSource, PredictSettings, predict
 
 CPU = torch.device("cpu")
@@ -19,17 +20,16 @@ SETTINGS = PredictSettings(
 )
 
 
-class BrightBoxDetector(nn.Module):
+class BrightBoxDetector(FastDetector):
     """Finds the bright rectangle of an image; the score is its brightness, the class 0."""
 
     def __init__(self):
-        super().__init__()
         self.stride = torch.tensor([8.0, 16.0, 32.0])
         self.batches = []
 
-    def forward(self, images):
+    def __call__(self, images, confidence, layers=slice(None)):
         self.batches.append(tuple(images.shape))
-        return (torch.stack([self._find(image.amax(0)) for image in images]),)
+        return [self._find(image.amax(0)) for image in images]
 
     @staticmethod
     def _find(image):
@@ -79,7 +79,8 @@ def test_boxes_scale_back_when_images_shrink(tmp_path):
     assert found.boxes[0] == pytest.approx([100, 40, 300, 200], abs=10)
 
 
-def test_batches_are_of_one_shape_and_full(mixed):
+def test_on_a_gpu_batches_are_of_one_shape_and_full(mixed, monkeypatch):
+    monkeypatch.setattr(module, "images_a_step", lambda settings, device: settings.batch_size)
     model = BrightBoxDetector()
     list(predict(model, mixed[0], SETTINGS, CPU))
     assert {shape[0] for shape in model.batches} == {4}
@@ -120,27 +121,65 @@ def test_decoding_runs_ahead_but_not_far(mixed, monkeypatch):
     assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
 
 
-def test_detections_do_not_depend_on_other_images(mixed):
-    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
-    settings = replace(SETTINGS, confidence=0.0, tta=True)
-    together = list(predict(model, mixed[0][:9], settings, CPU))
-    apart = [next(predict(model, [source], settings, CPU)) for source in mixed[0][:9]]
-    for one, other in zip(together, apart, strict=True):
-        assert len(one.scores) == 10
-        assert numpy.array_equal(one.boxes, other.boxes)
-        assert numpy.array_equal(one.scores, other.scores)
-        assert numpy.array_equal(one.classes, other.classes)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("tta", [False, True])
+def test_detections_depend_on_nothing_but_the_image(mixed, precision, tta):
+    model, sources = FastDetector(build_model("yolov5n", 3, seed=0), precision, CPU), mixed[0][:6]
+    settings = replace(SETTINGS, confidence=0.0, tta=tta)
+    together = list(predict(model, sources, settings, CPU))
+    assert {len(image.scores) for image in together} == {10}
+    backwards = predict(model, sources[::-1], settings, CPU)
+    assert_equal(backwards, together[::-1])
+    assert_equal((next(predict(model, [source], settings, CPU)) for source in sources), together)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_detections_do_not_depend_on_the_number_of_threads(mixed, monkeypatch, precision):
+    model = FastDetector(build_model("yolov5n", 3, seed=0), precision, CPU)
+    before, results = torch.get_num_threads(), []
+    settings = replace(SETTINGS, confidence=0.0)
+    try:
+        for threads, decoders in ((1, 1), (2, 4), (4, 2)):
+            torch.set_num_threads(threads)
+            monkeypatch.setattr(module, "DECODERS", decoders)
+            results.append(list(predict(model, mixed[0][:9], settings, CPU)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert_equal(results[1], results[0])
+    assert_equal(results[2], results[0])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_detections_on_photographs_of_many_sizes_depend_on_nothing_else(shared_data, precision):
+    model = model_from_checkpoint(load_checkpoint(shared_data / "weights/yolov5n.pt"))
+    detector = FastDetector(model, precision, CPU)
+    paths = sorted((shared_data / "data/coco-traffic/test/images").iterdir())[:12]
+    sources = [ImageSource(number, path) for number, path in enumerate(paths)]
+    assert len({image_size(path) for path in paths}) > 4
+    settings = replace(SETTINGS, imgsz=320, confidence=0.01, tta=True)
+    together = list(predict(detector, sources, settings, CPU))
+    assert sum(len(image.scores) for image in together) > 50
+    parts = [list(predict(detector, sources[i::5], settings, CPU)) for i in range(5)]
+    assert_equal((parts[i % 5][i // 5] for i in range(len(sources))), together)
+
+
+def assert_equal(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one.id == other.id
+        for name in ("boxes", "scores", "classes"):
+            assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
 
 
 def test_only_the_asked_for_classes(mixed):
-    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
+    model = build_model("yolov5n", 3, seed=0)
     settings = replace(SETTINGS, confidence=0.0, classes=(2,))
     (found,) = predict(model, mixed[0][:1], settings, CPU)
     assert set(found.classes.tolist()) == {2}
 
 
 def test_bf16_is_close_to_fp32(mixed):
-    model = prepare_for_inference(build_model("yolov5n", 3, seed=0), CPU)
+    model = build_model("yolov5n", 3, seed=0)
     settings = replace(SETTINGS, confidence=0.0, max_detections=1)
     (exact,) = predict(model, mixed[0][:1], settings, CPU)
     (rounded,) = predict(model, mixed[0][:1], replace(settings, precision="bf16"), CPU)

@@ -9,11 +9,7 @@ import torch
 from yolov5.utils.dataloaders import LoadImagesAndLabels
 from yolov5.utils.general import non_max_suppression, scale_boxes
 
-from parkdet.detector.checkpoints import (
-    load_checkpoint,
-    model_from_checkpoint,
-    prepare_for_inference,
-)
+from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
 from parkdet.inference.predict import ImageSource, PredictSettings, predict
 
 IMAGES = 4
@@ -63,9 +59,7 @@ def _stock_detections(model, images, tta):
 def test_boxes_equal_those_of_yolov5s_val(images, shared_data, monkeypatch, tta):
     weights = shared_data / "weights" / "yolov5n.pt"
     expected = _stock_detections(_stock_model(weights, monkeypatch), images, tta)
-    model = prepare_for_inference(
-        model_from_checkpoint(load_checkpoint(weights)), torch.device("cpu")
-    )
+    model = model_from_checkpoint(load_checkpoint(weights))
     settings = PredictSettings(SIZE, CONFIDENCE, IOU, MOST, tta, batch_size=2)
     sources = [ImageSource(number, path) for number, path in enumerate(sorted(images.iterdir()))]
     for source, found in zip(
