@@ -27,11 +27,12 @@ def made_to_run() -> types.ModuleType:
     trusting_load = torch.load
     torch.load = lambda *args, **kwargs: trusting_load(*args, **{"weights_only": False} | kwargs)
     from yolov5 import train
-    from yolov5.models import experimental
+    from yolov5.models import common, experimental
     from yolov5.utils import general
 
     general.check_font = lambda *args, **kwargs: None  # would fetch Arial.ttf
-    train.attempt_download_from_hub = lambda *args, **kwargs: None  # would ask a model hub
+    for module in (train, common):  # would ask a model hub
+        module.attempt_download_from_hub = lambda *args, **kwargs: None
     train.attempt_download = lambda weights, **kwargs: weights
     experimental.attempt_download = lambda weights, **kwargs: weights
     # its last validation unpickles `models.yolo`, which train.py's sys.path entry provides

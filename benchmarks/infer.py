@@ -1,0 +1,218 @@
+"""Detection: the installed yolov5's own val against this, in turns, with the same weights.
+
+Speed: images a second with and without test-time augmentation, in the settings of the 2022 run
+(confidence 0.01, IoU 0.7, 50 boxes). Each run is a process of its own. Counted is the pass over the
+images: decoding, scaling, the detector, suppression and writing. On our side it is all of
+scripts/infer.py but its imports.
+
+Accuracy: AP of both on photographs with a truth. There stock has batches of one image, so that its
+padding does not depend on an image's neighbours, and no time limit for its suppression. The files
+of both are scored after rounding to 0.1 pixels and 4 decimals, which is our format.
+"""
+
+import argparse
+import json
+import runpy
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from common import ROOT, WORK, read_preset, run_script, table, write_record
+
+from parkdet.detector.checkpoints import load_checkpoint
+from parkdet.evaluation.coco_metrics import evaluate
+from parkdet.files import read_json
+from parkdet.plan import Plan
+from parkdet.submission.records import Detection, detection, read_detections
+
+STOCK = "stock"
+OURS = {"parkdet": "auto", "parkdet, fp32": "fp32"}
+SPEED = {"conf-thres": 0.01, "iou-thres": 0.7, "max-det": 50}
+ACCURACY = {"conf-thres": 0.001, "iou-thres": 0.6, "max-det": 300}
+OUT = WORK / "infer"
+
+
+class Case(NamedTuple):
+    """What all sides detect on, and how."""
+
+    folder: Path
+    imgsz: int
+    batch: int
+    tta: bool
+
+
+def photographs(name: str, most: int | None = None) -> Path:
+    """A folder with copies of the first test images of a set and, for each side, their list.
+
+    Files are named after the images' ids, as stock wants it. The classes are those of the weights.
+    """
+    folder = OUT / f"{name}-{most or 'all'}"
+    if (folder / "dataset.yaml").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "images").mkdir(parents=True)
+    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
+    listed = []
+    for image in json.loads(Path(*plan.test_json).read_text())["images"][:most]:
+        source = Path(*plan.test_images, image["file_name"])
+        copy = folder / "images" / f"{image['id']:06d}{source.suffix}"
+        shutil.copyfile(source, copy)
+        listed.append({"id": image["id"], "file_name": copy.name})
+    names = load_checkpoint(weights()).names
+    categories = [{"id": number, "name": name} for number, name in enumerate(names)]
+    (folder / "images.json").write_text(json.dumps({"images": listed, "categories": categories}))
+    lines = [f"{folder}/images/{image['file_name']}\n" for image in listed]
+    (folder / "images.txt").write_text("".join(lines))
+    parts = dict.fromkeys(("train", "val", "test"), f"{folder}/images.txt")
+    (folder / "dataset.yaml").write_text(yaml.safe_dump({**parts, "names": names}))
+    return folder
+
+
+def weights() -> Path:
+    """The weights that both sides detect with: those the preset starts from."""
+    return Path(Plan(read_preset()).pretrained)
+
+
+def run(side: str, case: Case, limits: dict[str, float], time_limit: bool = True) -> Path:
+    """Detects with one side; returns the folder of its ``seconds.json`` and detections."""
+    out = OUT / "run"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    if side == STOCK:
+        options = [f"--data={case.folder}/dataset.yaml", f"--weights={weights()}", f"--out={out}"]
+        options += [f"--imgsz={case.imgsz}", f"--batch-size={case.batch}"]
+        options += [f"--{name}={limit}" for name, limit in limits.items()]
+        options += ["--augment"] if case.tta else []
+        options += [] if time_limit else ["--no-time-limit"]
+        run_script("benchmarks/stock_val.py", *options, log=OUT / "log.txt")
+        (out / f"{weights().stem}_predictions.json").rename(out / "detections.json")
+    else:
+        words = [f"--weights={weights()}", f"--images={case.folder}/images.json"]
+        words += [f"--image-dir={case.folder}/images", f"--out={out}/detections.json"]
+        words += [f"--imgsz={case.imgsz}", f"--batch-size={case.batch}"]
+        words += [f"--precision={OURS[side]}", "--device=cpu", *(["--tta"] if case.tta else [])]
+        names = ("conf", "iou", "max-det")
+        words += [f"--{name}={limit}" for name, limit in zip(names, limits.values(), strict=True)]
+        run_script("benchmarks/infer.py", "--here", *words, log=OUT / "log.txt")
+    return out
+
+
+def detect_here(words: list[str]) -> None:
+    """Our side, in this process: scripts/infer.py from reading the weights on."""
+    program = runpy.run_path(str(ROOT / "scripts/infer.py"))
+    options = program["build_parser"]().parse_args(words)
+    import parkdet.inference.run  # noqa: F401  what it imports is not counted
+
+    started = time.perf_counter()
+    program["main"](options)
+    record = {"seconds": time.perf_counter() - started}
+    (options.out.parent / "seconds.json").write_text(json.dumps(record))
+
+
+def measure(case: Case, rounds: int) -> dict[str, Any]:
+    """All sides in turns: images a second, a value a round, and what they are times stock's."""
+    count = len(json.loads((case.folder / "images.json").read_text())["images"])
+    speeds: dict[str, list[float]] = {side: [] for side in (STOCK, *OURS)}
+    for _ in range(rounds):
+        for side, found in speeds.items():
+            seconds = json.loads((run(side, case, SPEED) / "seconds.json").read_text())["seconds"]
+            found.append(count / seconds)
+            print(f"{case.imgsz}, TTA {case.tta}, {side}: {found[-1]:.1f} images/s", flush=True)
+    median = {side: statistics.median(found) for side, found in speeds.items()}
+    ratios = {side: median[side] / median[STOCK] for side in OURS}
+    named = {"imgsz": case.imgsz, "batch": case.batch, "tta": case.tta, "images": count}
+    return {**named, "images_per_s": speeds, "ratio": ratios}
+
+
+def compare(name: str, imgsz: int, tta: bool) -> dict[str, Any]:
+    """AP and AP50 of each side on the photographs of a set that have a truth."""
+    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
+    truth, folder = read_json(Path(plan.test_truth)), photographs(name)
+    classes = load_checkpoint(weights()).names
+    ids = {classes.index(c["name"]): c["id"] for c in truth["categories"] if c["name"] in classes}
+    known = {**truth, "categories": [c for c in truth["categories"] if c["id"] in ids.values()]}
+    known["annotations"] = [a for a in truth["annotations"] if a["category_id"] in ids.values()]
+    scores = {}
+    for side in (STOCK, *OURS):
+        case = Case(folder, imgsz, 1 if side == STOCK else 16, tta)
+        out = run(side, case, ACCURACY, time_limit=False)
+        metrics = evaluate(known, translated(read_detections(out / "detections.json"), ids))
+        scores[side] = {"ap": metrics.ap, "ap50": metrics.ap50}
+        print(f"{name}, TTA {tta}, {side}: {scores[side]}", flush=True)
+    return {"set": name, "imgsz": imgsz, "tta": tta, "scores": scores}
+
+
+def translated(found: list[Detection], ids: dict[int, int]) -> list[Detection]:
+    """Detections of the classes that have an id, with that id, rounded as our format wants it."""
+    return [
+        detection(each.image_id, ids[each.category_id], (x, y, x + width, y + height), each.score)
+        for each in found
+        if each.category_id in ids
+        for x, y, width, height in [each.bbox]
+    ]
+
+
+def speed_rows(found: dict[str, Any]) -> list[list[str]]:
+    """The lines of a case in the table of speeds."""
+    case = f"{found['imgsz']}, {'with' if found['tta'] else 'without'}"
+    return [
+        [
+            *(
+                case,
+                side,
+                f"{statistics.median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f})",
+            ),
+            f"{found['ratio'][side]:.2f}" if side in found["ratio"] else "",
+        ]
+        for side, speeds in found["images_per_s"].items()
+    ]
+
+
+def accuracy_rows(found: dict[str, Any]) -> list[list[str]]:
+    """The lines of a set in the table of accuracies."""
+    case = f"{found['set']}, {found['imgsz']}, {'with' if found['tta'] else 'without'}"
+    stock = found["scores"][STOCK]["ap"]
+    return [
+        [
+            *(case, side, f"{score['ap']:.5f}", f"{score['ap50']:.5f}"),
+            f"{100 * (score['ap'] - stock):+.3f}" if side in OURS else "",
+        ]
+        for side, score in found["scores"].items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[640, 1536], metavar="PIXELS")
+    parser.add_argument("--images", type=int, nargs="+", default=[128, 32], help="for each size")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--skip-accuracy", action="store_true")
+    if sys.argv[1:2] == ["--here"]:
+        detect_here(sys.argv[2:])
+        return
+    arguments = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    speeds = [
+        measure(
+            Case(photographs("coco-traffic", images), imgsz, arguments.batch_size, tta),
+            arguments.rounds,
+        )
+        for imgsz, images in zip(arguments.sizes, arguments.images, strict=True)
+        for tta in (False, True)
+    ]
+    sets = [] if arguments.skip_accuracy else [("coco-traffic", 640), ("vehicles", 416)]
+    accuracy = [compare(*photos, tta) for photos in sets for tta in (False, True)]
+    write_record("infer", {"speed": speeds, "accuracy": accuracy})
+    header = ["pixels, TTA", "side", "images/s: median (range)", "times stock"]
+    print(table(header, [row for found in speeds for row in speed_rows(found)]))
+    header = ["set, pixels, TTA", "side", "AP", "AP50", "AP minus stock's, points"]
+    print(table(header, [row for found in accuracy for row in accuracy_rows(found)]))
+
+
+if __name__ == "__main__":
+    main()
