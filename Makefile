@@ -10,6 +10,7 @@
 # make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
 # make bench-prepare  preparing data at the challenge's size beside 2022's way (made data)
+# make bench-infer  detection beside stock yolov5's val (needs PARKDET_DATA)
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
 # make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
 # By hand: scripts/convert_annotations.py  YOLO or Pascal VOC label files in (docs/data.md)
@@ -20,7 +21,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test fuzz test-slurm test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-cut bench-cut-methods lint lock docs clean clean-state
+.PHONY: setup demo demo-weights demo-picture test fuzz test-slurm test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-infer bench-cut bench-cut-methods lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -74,6 +75,9 @@ bench-precision: setup
 
 bench-equal-time: setup
 	$(BIN)/python benchmarks/equal_time.py
+
+bench-infer: setup
+	$(BIN)/python benchmarks/infer.py
 
 bench-cut: setup
 	$(BIN)/python benchmarks/conf_cut.py

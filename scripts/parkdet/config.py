@@ -159,7 +159,9 @@ class Inference(Section):
         [], description="Given weights, one or several; no training is run. Empty: tune_best.pt."
     )
     imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
-    batch_size: int = Field(16, ge=1, description="Images a step.")
+    batch_size: int = Field(
+        16, ge=1, description="Images a step on a GPU; most at a time on a CPU, one a core."
+    )
     confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
     max_detections: int = Field(50, ge=1, description="Most detections an image.")

@@ -23,6 +23,8 @@ class FastDetector:
 
     Attributes:
         stride: pixels a cell of each layer that detects, (layers,).
+        body: all layers but the last; gives what the last one reads.
+        head: the last layer.
     """
 
     def __init__(self, model: DetectionModel, precision: str, device: torch.device) -> None:
@@ -30,11 +32,11 @@ class FastDetector:
         plain_norm_silu(body)
         body.to(memory_format=torch.contiguous_format).fuse()
         self._precision, self._device = precision, device
-        self._head = _Head(body.model[-1], device)
+        self.head = _Head(body.model[-1], device)
         body.model[-1] = _Features(body.model[-1])
-        self._body = body.to(device, memory_format=torch.channels_last)
+        self.body = body.to(device, memory_format=torch.channels_last)
         if device.type == "cpu" and FUSABLE[precision]():
-            _fuse_activations(self._body, TYPES.get(precision, torch.float32))
+            _fuse_activations(self.body, TYPES.get(precision, torch.float32))
         self.stride = model.stride
 
     def __call__(
@@ -51,8 +53,8 @@ class FastDetector:
             objectness, class probabilities; in yolov5's order.
         """
         with autocast(self._precision, self._device):
-            features = self._body(images)
-        return self._head.candidates(features, confidence, layers)
+            features = self.body(images)
+        return self.head.candidates(features, confidence, layers)
 
 
 class _Features(nn.Module):
