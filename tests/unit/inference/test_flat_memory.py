@@ -18,18 +18,22 @@ import sys
 import torch
 import infer
 from parkdet.command_line import run
+from parkdet.detector.fast import FastDetector
 from parkdet.inference import job
 from parkdet.inference.run import Detector
 from parkdet.memory_use import peak_memory
 
-class Stub(torch.nn.Module):
+class Stub(FastDetector):
     stride = torch.tensor([32.0])
 
-    def forward(self, images):
+    def __init__(self):
+        pass
+
+    def __call__(self, images, confidence):
         place = torch.arange(BOXES)
         ones = torch.ones(BOXES)
         rows = torch.stack((place % 20 + 16, place // 20 + 16, ones, ones, ones, 0.5 * ones), 1)
-        return (rows.expand(len(images), -1, -1),)
+        return [rows.clone() for _ in images]
 
 job.load_detector = lambda *_: Detector(Stub(), {0: 1}, {1: "car"})
 with peak_memory(torch.device("cpu")) as peak:
