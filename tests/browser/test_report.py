@@ -85,7 +85,7 @@ def test_the_page_fits_its_window_and_is_kept_as_a_picture(watched, tmp_path):
     page = watched.page
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for part in ("overview", "data", "training", "quality", "submission", "run", "gallery"):
-        page.locator(f".bar nav a[href='#{part}'], .brand[href='#{part}']").click()
+        page.locator(f".top nav a[href='#{part}'], .brand[href='#{part}']").click()
         expect(page.locator(f"#{part}")).to_be_in_viewport()
         page.screenshot(path=tmp_path / f"{part}.png")
     assert len(list(tmp_path.glob("*.png"))) == 7
@@ -170,6 +170,14 @@ def test_the_viewer_goes_on_by_the_arrow_keys(watched, tmp_path):
     page.screenshot(path=tmp_path / "viewer.png")
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).not_to_be_visible()
+
+
+def test_in_print_the_charts_stay_and_the_controls_go(watched):
+    page = watched.page
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator("#figure-class_histogram rect.bar").first).to_be_visible()
+    expect(page.locator("#controls")).not_to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_the_switch_turns_the_colours(watched):

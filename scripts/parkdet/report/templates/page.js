@@ -47,7 +47,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // The part that is being read is marked in the bar.
 {
-  const links = new Map([...document.querySelectorAll(".bar nav a")].map((a) => [a.hash.slice(1), a]));
+  const links = new Map([...document.querySelectorAll(".top nav a")].map((a) => [a.hash.slice(1), a]));
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (entry.isIntersecting) {
