@@ -7,7 +7,8 @@ rule evaluate:
         truth=f"{R}/dataset/val.json",
     output:
         metrics=f"{R}/metrics/val.json",
-        provenance=sidecar(f"{R}/metrics/val.json"),
+        analysis=f"{R}/metrics/val_analysis.json",
+        provenance=[sidecar(f"{R}/metrics/{name}.json") for name in ("val", "val_analysis")],
     log:
         f"{R}/logs/evaluate.log",
     benchmark:
@@ -23,7 +24,7 @@ rule evaluate:
         "Scoring the detections on val"
     shell:
         f"python {SCRIPTS}/evaluate.py --truth {{input.truth:q}} --predictions {{input.predictions}} "
-        "--out {output.metrics} --log {log}"
+        "--out {output.metrics} --analysis {output.analysis} --log {log}"
 
 
 if PLAN.test_truth:
@@ -34,7 +35,8 @@ if PLAN.test_truth:
             truth=PLAN.test_truth,
         output:
             metrics=f"{R}/metrics/test.json",
-            provenance=sidecar(f"{R}/metrics/test.json"),
+            analysis=f"{R}/metrics/test_analysis.json",
+            provenance=[sidecar(f"{R}/metrics/{name}.json") for name in ("test", "test_analysis")],
         log:
             f"{R}/logs/evaluate_test.log",
         benchmark:
@@ -83,7 +85,8 @@ if PLAN.scores_start:
             truth=PLAN.test_truth,
         output:
             metrics=f"{R}/metrics/start.json",
-            provenance=sidecar(f"{R}/metrics/start.json"),
+            analysis=f"{R}/metrics/start_analysis.json",
+            provenance=[sidecar(f"{R}/metrics/{name}.json") for name in ("start", "start_analysis")],
         log:
             f"{R}/logs/evaluate_start.log",
         benchmark:

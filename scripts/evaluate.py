@@ -19,13 +19,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--truth", type=Path, required=True, help="COCO JSON: images, annotations, categories")
     add("--predictions", type=Path, required=True, help="JSON list of detections")
     add("--out", type=Path, required=True, help="the figures, as JSON")
+    add("--analysis", type=Path, required=True, help="kinds of errors, confusion, ..., as JSON")
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Scores and writes the figures and their sidecar."""
-    from parkdet.evaluation.coco_metrics import evaluate
+    """Scores and writes the figures, the analysis and their sidecars."""
+    from parkdet.evaluation.analysis import IOU, analyse
+    from parkdet.evaluation.coco_metrics import evaluate, scored
+    from parkdet.evaluation.matching import match
     from parkdet.evaluation.report import as_record, table
+    from parkdet.evaluation.table import tabulate
     from parkdet.evaluation.truth import read_truth
     from parkdet.files import write_json
     from parkdet.provenance import write_provenance
@@ -34,16 +38,20 @@ def main(arguments: argparse.Namespace) -> None:
     log = logging.getLogger("parkdet")
     started = time.time()
     truth = read_truth(arguments.truth)
-    detections = read_detections(arguments.predictions)
-    metrics = evaluate(truth, detections)
-    scored = sum(row.detections for row in metrics.per_class)
-    if scored < len(detections):
+    read = read_detections(arguments.predictions)
+    detections = scored(truth, read)
+    if len(detections) < len(read):
         log.warning(
-            f"{len(detections) - scored:,} of {len(detections):,} detections are of categories "
+            f"{len(read) - len(detections):,} of {len(read):,} detections are of categories "
             f"that {arguments.truth} does not list and do not count."
         )
-    write_json(arguments.out, as_record(metrics, truth, scored), indent=2)
-    write_provenance(arguments.out, [arguments.truth, arguments.predictions], {}, started)
+    matches = match(truth, detections, IOU)
+    metrics = evaluate(truth, detections, matches)
+    analysis = analyse(truth, tabulate(truth, detections, matches), metrics)
+    write_json(arguments.out, as_record(metrics, truth, len(detections)), indent=2)
+    write_json(arguments.analysis, analysis, indent=2)
+    for out in (arguments.out, arguments.analysis):
+        write_provenance(out, [arguments.truth, arguments.predictions], {}, started)
     log.info(table(metrics))
 
 

@@ -19,6 +19,7 @@ SIGNS = """주차 $(touch ran) `touch ran` ; touch ran & 'a" | touch ran #\\ * ~
 STUB = """
 import json, pathlib, sys
 
+OUTPUTS = ("--out", "--last", "--best", "--metrics", "--stats", "--analysis")
 script, words = pathlib.Path(sys.argv[0]).stem, sys.argv[1:]
 with open("calls.jsonl", "a") as file:
     file.write(json.dumps([script, words]) + "\\n")
@@ -31,7 +32,7 @@ for option, value in zip(words, words[1:]):
         files = [out / f"{part}.{end}" for part in parts for end in ("json", "txt")]
         files += [out / name for name in ("dataset.yaml", "issues.csv", "summary.json")]
     else:
-        files = [out] if option in ("--out", "--last", "--best", "--metrics", "--stats") else []
+        files = [out] if option in OUTPUTS else []
     for file in files:
         file.write_text("")
         pathlib.Path(f"{file}.provenance.json").write_text("")

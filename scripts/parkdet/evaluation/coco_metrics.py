@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import asdict
 
 from parkdet.errors import UserError
-from parkdet.evaluation.matching import match
+from parkdet.evaluation.matching import Matches, match
 from parkdet.evaluation.operating_point import NAN, OperatingPoint, Rates, best_f1
 from parkdet.submission.records import Detection
 
@@ -75,7 +75,9 @@ class Metrics:
     per_class: list[ClassMetrics]
 
 
-def evaluate(truth: dict, detections: Sequence[Detection]) -> Metrics:
+def evaluate(
+    truth: dict, detections: Sequence[Detection], matches: Matches | None = None
+) -> Metrics:
     """Scores detections against a COCO truth; equals pycocotools.
 
     Detections of categories that the truth does not list do not count, as in COCO.
@@ -83,13 +85,14 @@ def evaluate(truth: dict, detections: Sequence[Detection]) -> Metrics:
     Args:
         truth: COCO dictionary: images, annotations (area and iscrowd may lack), categories.
         detections: records of these images.
+        matches: what ``match`` says of ``scored(truth, detections)`` at IoU 0.5, if at hand.
 
     Raises:
         UserError: a detection is of an image that the truth does not have.
     """
     detections = scored(truth, detections)
     precision, recall = _accumulate(truth, detections)
-    point = best_f1(match(truth, detections))
+    point = best_f1(matches or match(truth, detections))
     return Metrics(
         ap=_mean(precision[:, :, :, ALL, HUNDRED]),
         ap50=_mean(precision[IOU_50, :, :, ALL, HUNDRED]),

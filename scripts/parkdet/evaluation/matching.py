@@ -20,12 +20,14 @@ class Matches:
         outcomes: (n,) RIGHT, WRONG or IGNORED, in the order of the detections.
         scores: (n,) confidence.
         categories: (n,) category id.
+        found: (n,) place in the truth's annotations of the object that a right detection found; -1.
         positives: category id -> objects to be found (crowds are not).
     """
 
     outcomes: np.ndarray
     scores: np.ndarray
     categories: np.ndarray
+    found: np.ndarray
     positives: Counter[int]
 
 
@@ -41,46 +43,59 @@ def match(truth: dict, detections: Sequence[Detection], iou: float = 0.5) -> Mat
         detections: records of the same images.
         iou: least IoU of a right detection.
     """
+    annotations = truth["annotations"]
     objects = defaultdict(list)
-    for item in truth["annotations"]:
-        objects[item["image_id"], item["category_id"]].append(item)
+    for place, item in enumerate(annotations):
+        objects[item["image_id"], item["category_id"]].append(place)
     groups = defaultdict(list)
     for index, record in enumerate(detections):
         groups[record.image_id, record.category_id].append(index)
     scores = np.array([record.score for record in detections], dtype=np.float64)
     outcomes = np.full(len(detections), IGNORED, dtype=np.int8)
+    found = np.full(len(detections), -1, dtype=np.int64)
     for key, indices in groups.items():
         order = np.argsort(-scores[indices], kind="stable")[:MAX_DETECTIONS]
         best_first = np.array(indices)[order]
-        boxes = np.array([detections[index].bbox for index in best_first])
-        outcomes[best_first] = _assign(boxes, objects.get(key, []), iou)
+        outcomes[best_first] = WRONG
+        if places := objects.get(key):
+            boxes = np.array([detections[index].bbox for index in best_first])
+            outcomes[best_first], taken = _compare(boxes, [annotations[at] for at in places], iou)
+            found[best_first] = np.where(taken >= 0, np.array(places)[taken], -1)
     return Matches(
         outcomes=outcomes,
         scores=scores,
         categories=np.array([record.category_id for record in detections], dtype=np.int64),
-        positives=Counter(
-            item["category_id"] for item in truth["annotations"] if not item.get("iscrowd")
-        ),
+        found=found,
+        positives=Counter(item["category_id"] for item in annotations if not item.get("iscrowd")),
     )
 
 
-def _assign(boxes: np.ndarray, objects: list[dict], iou: float) -> np.ndarray:
-    """Outcomes (n,) of one image's boxes (n, 4) of one class, best first."""
-    outcomes = np.full(len(boxes), WRONG, dtype=np.int8)
-    if not objects:
-        return outcomes
+def _compare(boxes: np.ndarray, objects: list[dict], iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes (n,) of one image's boxes (n, 4) of one class, best first, and what they take."""
     crowd = np.array([bool(item.get("iscrowd")) for item in objects])
     overlaps = box_iou(boxes, np.array([item["bbox"] for item in objects], np.float64), crowd)
-    free = ~crowd
+    taken = take(overlaps, ~crowd, iou)
+    in_crowd = (overlaps[:, crowd] >= iou).any(axis=1)
+    return np.where(taken >= 0, RIGHT, np.where(in_crowd, IGNORED, WRONG)), taken
+
+
+def take(overlaps: np.ndarray, free: np.ndarray, iou: float) -> np.ndarray:
+    """The object (n,) that each box takes, one after the other: the free one it overlaps most.
+
+    Args:
+        overlaps: (n, m) IoU of boxes, best first, and objects.
+        free: (m,) which objects may be taken.
+        iou: least IoU; a box that overlaps no free object as much takes none: -1.
+    """
+    free = free.copy()
+    taken = np.full(len(overlaps), -1, dtype=np.int64)
     for row in np.flatnonzero((overlaps >= iou).any(axis=1)):
         candidates = np.where(free, overlaps[row], -1.0)
         best = len(candidates) - 1 - int(candidates[::-1].argmax())  # of equals COCO takes the last
         if candidates[best] >= iou:
-            outcomes[row] = RIGHT
+            taken[row] = best
             free[best] = False
-        elif (overlaps[row, crowd] >= iou).any():
-            outcomes[row] = IGNORED
-    return outcomes
+    return taken
 
 
 def box_iou(boxes: np.ndarray, objects: np.ndarray, crowd: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ from parkdet.errors import UserError
 from parkdet.files import read_json
 
 
-class _Image(msgspec.Struct):
+class _Image(msgspec.Struct, omit_defaults=True):
     id: int
+    file_name: str | None = None
 
 
 class _Object(msgspec.Struct, omit_defaults=True):

@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 from parkdet.errors import UserError
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.submission.records import Detection
+from scenes import scene
 
 STATS = [
     "ap",
@@ -25,40 +26,6 @@ STATS = [
     "ar_medium",
     "ar_large",
 ]
-
-
-def scene(seed, images=12, classes=5, most=8, detections_each=20, decimals=2):
-    """Random truth with crowds, empty images, a class without truth; detections near and far."""
-    rng = np.random.default_rng(seed)
-    truth = {
-        "images": [{"id": 3 * i + 7, "width": 400, "height": 300} for i in range(images)],
-        "categories": [{"id": 2 * c + 1, "name": f"class {c}"} for c in range(classes)],
-        "annotations": [],
-    }
-    records = []
-    for image in truth["images"]:
-        for _ in range(rng.integers(0, most)):
-            box = np.concatenate([rng.uniform(0, 250, 2), rng.uniform(4, 150, 2)])
-            category = int(2 * rng.integers(0, classes - 1) + 1)
-            truth["annotations"].append(
-                {
-                    "id": len(truth["annotations"]),
-                    "image_id": image["id"],
-                    "category_id": category,
-                    "bbox": box.tolist(),
-                    "area": float(box[2] * box[3] * rng.uniform(0.5, 1)),
-                    "iscrowd": int(rng.random() < 0.15),
-                }
-            )
-            near = box + rng.normal(0, 0.06, 4) * box[[2, 3, 2, 3]]
-            score = float(np.round(rng.random(), decimals))
-            records.append(Detection(image["id"], category, tuple(near.tolist()), score))
-        for _ in range(rng.integers(0, detections_each)):
-            box = np.concatenate([rng.uniform(0, 250, 2), rng.uniform(4, 150, 2)])
-            category = int(2 * rng.integers(0, classes) + 1)
-            score = float(np.round(rng.random(), decimals))
-            records.append(Detection(image["id"], category, tuple(box.tolist()), score))
-    return truth, [records[i] for i in rng.permutation(len(records))]
 
 
 def reference(truth, records):

@@ -22,28 +22,34 @@ def folder(tmp_path):
 
 
 def score(folder, name="metrics.json"):
-    options = f"--truth {folder}/truth.json --predictions {folder}/preds.json --out {folder}/{name}"
+    options = f"--truth {folder}/truth.json --predictions {folder}/preds.json"
+    options += f" --out {folder}/{name} --analysis {folder}/analysis_of_{name}"
     return run(evaluate.build_parser(), evaluate.main, options.split())
 
 
-def test_metrics_are_written_with_a_sidecar(folder, capsys):
+def test_metrics_and_analysis_are_written_with_sidecars(folder, capsys):
     assert score(folder) == 0
     metrics = json.loads((folder / "metrics.json").read_text())
     assert (metrics["ap"], metrics["images"], metrics["detections"]) == (1.0, 2, 1)
     assert (folder / "metrics.json.provenance.json").is_file()
+    analysis = json.loads((folder / "analysis_of_metrics.json").read_text())
+    assert analysis["confusion"]["counts"] == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert (folder / "analysis_of_metrics.json.provenance.json").is_file()
     assert "1 of 2 detections are of categories that" in capsys.readouterr().err
 
 
 def test_metrics_are_reproducible(folder):
     assert score(folder, "first.json") == score(folder, "second.json") == 0
-    assert (folder / "first.json").read_bytes() == (folder / "second.json").read_bytes()
+    for prefix in ("", "analysis_of_"):
+        first, second = (folder / f"{prefix}{name}.json" for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
 
 
 def test_detections_of_other_images_end_with_2(folder, capsys):
     write_detections(folder / "preds.json", [detection(99, 1, (0, 0, 4, 4), 0.8)])
     assert score(folder) == 2
     assert "image_id 99" in capsys.readouterr().err
-    assert not list(folder.glob("metrics*"))
+    assert not list(folder.glob("*metrics*"))
 
 
 def test_summary_reads_what_evaluate_writes(folder, capsys):
