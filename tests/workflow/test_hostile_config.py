@@ -19,6 +19,8 @@ SIGNS = """주차 $(touch ran) `touch ran` ; touch ran & 'a" | touch ran #\\ * ~
 STUB = """
 import json, pathlib, sys
 
+from parkdet.report.section import FIGURES
+
 OUTPUTS = ("--out", "--last", "--best", "--metrics", "--stats", "--analysis")
 script, words = pathlib.Path(sys.argv[0]).stem, sys.argv[1:]
 with open("calls.jsonl", "a") as file:
@@ -31,6 +33,9 @@ for option, value in zip(words, words[1:]):
         parts = ("train", "val", "test")
         files = [out / f"{part}.{end}" for part in parts for end in ("json", "txt")]
         files += [out / name for name in ("dataset.yaml", "issues.csv", "summary.json")]
+    elif option == "--out" and script == "report":
+        (out / "gallery").mkdir(exist_ok=True)
+        files = [out / "index.html", *(out / f"figures/{name}.svg" for name in FIGURES)]
     else:
         files = [out] if option in OUTPUTS else []
     for file in files:
