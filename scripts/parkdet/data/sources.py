@@ -65,9 +65,9 @@ def locate(root: Path, layout: Layout = CHALLENGE) -> Sources:
     ]
     if missing:
         raise UserError(
-            f"{root} has no {missing[0]}. Point --data-root (data.root in the config) at a folder "
-            "of this form, or say where its parts are by --train-json, --train-images, --test-json "
-            f"and --test-images (data.train_json and so on):{layout.tree()}"
+            f"{root} has no {missing[0]}. Say where its parts are by --train-json, --train-images, "
+            "--test-json and --test-images (data.train_json and so on), or point --data-root "
+            f"(data.root in the config) at a folder of this form:{layout.tree()}"
         )
     return sources
 
