@@ -116,6 +116,14 @@ def _about_quality(section: Section) -> list[str]:
     if weak:
         names = ", ".join(f"{row['name']} ({row['ap50']:.2f})" for row in weak[:5])
         found.append(f"Lowest AP50 on val: {names}.")
+    analysis = section.values.get("analysis")
+    kinds = [kind for kind in analysis["errors"]["kinds"] if kind["gain"]] if analysis else []
+    if kinds:
+        worst = max(kinds, key=lambda kind: kind["gain"])
+        found.append(
+            f"Most AP50 is lost to errors of the kind {worst['kind']}: without them it would be "
+            f"{worst['gain']:.3f} higher."
+        )
     rare = [row["name"] for row in rows if row["boxes"] < RARE_BOXES]
     if rare:
         found.append(

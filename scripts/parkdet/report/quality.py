@@ -7,6 +7,7 @@ import numpy as np
 from parkdet.evaluation.matching import Matches, match
 from parkdet.report.axes import unit
 from parkdet.report.curves import CONFIDENCES, RECALLS, precision_at_recall, rates_at_confidence
+from parkdet.report.mistakes import add_analysis
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import Run
 from parkdet.report.svg import Mark, Series, line_chart, nothing
@@ -22,7 +23,12 @@ def build(run: Run) -> Section:
     section.values["scores"] = [(SETS[name], item) for name, item in scores.items() if item]
     section.values["per_class"] = scores["val"]["per_class"] if scores["val"] else []
     section.values["best_f1"] = scores["val"]["best_f1"] if scores["val"] else None
-    section.values["small"] = []
+    section.values |= {"small": [], "analysis": None}
+    analysis = run.json("metrics/val_analysis.json")
+    if analysis:
+        add_analysis(section, analysis)
+    elif scores["val"]:
+        section.missing.append("The errors on val have not been analysed.")
     if scores["val"] is None:
         section.missing.append("The detections have not been scored yet.")
     if run.has_test_set and not wanted["test"]:

@@ -71,6 +71,7 @@ def make_run(run: MadeRun, test_set: bool = True) -> MadeRun:
     )
     (run.results / "dataset/issues.csv").write_text(issue, encoding="utf-8")
     _score(run, "val", sets["val"], "val_preds")
+    write_json(run.results / "metrics/val_analysis.json", _analysis())
     if test_set:
         write_json(run.root / "truth.json", sets["test"])
         _score(run, "test", sets["test"], "best_preds")
@@ -133,6 +134,28 @@ def _score(run: MadeRun, part: str, coco: dict, name: str) -> None:
     write_detections(run.results / f"predictions/{name}.json", detections)
     metrics = as_record(evaluate(coco, detections), coco, len(detections))
     write_json(run.results / f"metrics/{part}.json", metrics)
+
+
+def _analysis() -> dict:
+    """As evaluate.py writes it, of made-up counts."""
+    kinds = [("missed", 3, 0.2), ("duplicate", 2, 0.0), ("classification", 1, 0.1)]
+    matrix = [[4, 1, 0, 1], [0, 5, 0, 0], [0, 0, 3, 2], [1, 0, 2, 0]]
+    bins = [{"low": 0.1, "high": 0.5, "detections": 10, "score": 0.3, "precision": 0.4}]
+    return {
+        "iou": 0.5,
+        "confidence": 0.4,
+        "errors": {"kinds": [{"kind": k, "count": c, "gain": gain} for k, c, gain in kinds]},
+        "confusion": {"classes": CLASSES, "counts": matrix},
+        "reliability": {"least_score": 0.05, "expected_calibration_error": 0.1, "bins": bins},
+        "sizes": [{"name": "small", "boxes": 7, "ap": 0.125, "ar100": None}],
+        "conditions": {
+            "weather": [
+                {"name": "rain", "images": 3, "boxes": 5, "ap50": 0.625},
+                {"name": HOSTILE, "images": 3, "boxes": 4, "ap50": None},
+            ],
+            "place": [{"name": "outdoors", "images": 6, "boxes": 9, "ap50": 0.5}],
+        },
+    }
 
 
 def _submit(run: MadeRun) -> None:

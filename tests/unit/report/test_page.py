@@ -134,6 +134,25 @@ def test_the_page_says_what_the_files_say(page, made):
     assert "<code>baseline.hyp.lrf</code>" not in page
 
 
+def test_the_analysis_is_shown_where_there_is_one(page, report):
+    assert "lost to errors of the kind missed: without them it would be 0.200 higher" in page
+    assert "By weather" in page and ">0.625<" in page
+    assert "By place" not in page  # one condition compares nothing
+    matrix = (report / "figures/confusion.svg").read_text(encoding="utf-8")
+    assert f"<title>{html.escape(QUOTED)}, reported as background: 2 (40 %)</title>" in matrix
+    assert len(re.findall('class="cell"', matrix)) == 8  # of 16: none is drawn for 0
+    kinds = (report / "figures/error_kinds.svg").read_text(encoding="utf-8")
+    assert kinds.index("missed") < kinds.index("classification") < kinds.index("duplicate")
+
+
+def test_without_an_analysis_its_charts_are_left_out(made, tmp_path):
+    older = copied(made, tmp_path)
+    (older.results / "metrics/val_analysis.json").unlink()
+    page = written(older.read(), tmp_path / "report")
+    assert "The errors on val have not been analysed." in page
+    assert "figure-confusion" not in page
+
+
 def test_a_file_made_from_another_version_is_marked(report):
     drawing = (report / "figures/lineage.svg").read_text(encoding="utf-8")
     nodes = re.findall(r'<g><title>(.*?)</title><rect class="(.*?)"', drawing)
