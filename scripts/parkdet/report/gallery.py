@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, box_iou, match
+from parkdet.files import atomic_write
 from parkdet.report.section import Section
 from parkdet.report.sources import Image, Run
 from parkdet.report.thumbnails import thumbnail
@@ -69,8 +70,12 @@ def build(run: Run, out: Path, threads: int) -> Section:
     best = (run.json("metrics/val.json") or {}).get("best_f1", {}).get("confidence")
     confidence = DEFAULT_CONFIDENCE if best is None else best
     shown, told = [], []
-    for part in ("val", "test"):
-        images = _images(run, part)
+    truths = {part: run.truth(part) for part in ("val", "test")}
+    categories = run.categories
+    for truth in filter(None, truths.values()):
+        categories |= {item["id"]: item["name"] for item in truth["categories"]}
+    for part, truth in truths.items():
+        images = _images(run, part, truth, categories)
         chosen = _choose(images, confidence)
         shown += chosen
         if len(chosen) < len(images):
@@ -78,46 +83,47 @@ def build(run: Run, out: Path, threads: int) -> Section:
     if not shown:
         section.missing.append("There are no detections to show yet.")
     (out / "gallery").mkdir(parents=True, exist_ok=True)
-    packs = _write_packs(shown, out / "gallery", run.categories, threads)
+    packs = _write_packs(shown, out / "gallery", categories, threads)
     section.values = {
         "packs": packs,
-        "index": _index(shown, run.categories, confidence, len(packs)),
+        "index": _index(shown, categories, confidence, len(packs)),
         "told": " and ".join(told),
         "beside": max(-(-len(shown) // PACK) - len(packs), 0),
     }
     return section
 
 
-def _images(run: Run, part: str) -> list[Shown]:
-    """The images of a part that detections exist for; in the order of the part."""
+def _images(run: Run, part: str, truth: dict | None, categories: dict[int, str]) -> list[Shown]:
+    """The images of a part that detections were made on, with those of known categories."""
     detections = run.detections(part)
     folder = run.test_images if part == "test" else run.results / "dataset/images/val"
     if detections is None or part not in run.parts or folder is None:
         return []
     by_image: dict[int, list[Detection]] = defaultdict(list)
     for record in detections:
-        by_image[record.image_id].append(record)
-    truth = run.truth(part)
-    objects: dict[int, list[dict]] = defaultdict(list)
+        if record.category_id in categories:
+            by_image[record.image_id].append(record)
+    annotations: dict[int, list[dict]] = defaultdict(list)
     for item in truth["annotations"] if truth else []:
-        if not item.get("iscrowd"):
-            objects[item["image_id"]].append(item)
+        annotations[item["image_id"]].append(item)
     shown = []
     for image in run.parts[part].images:
         records = sorted(by_image[image.id], key=lambda record: -record.score)
-        boxes = objects[image.id]
-        found, outcomes = _compare(boxes, records) if truth else ([], [IGNORED] * len(records))
+        items = annotations[image.id]
+        found, outcomes = _compare(items, records) if truth else ([], [IGNORED] * len(records))
+        objects = [item for item in items if not item.get("iscrowd")]
         path = folder / image.file_name
-        shown.append(Shown(part, image, path, records, boxes, bool(truth), found, outcomes))
+        shown.append(Shown(part, image, path, records, objects, bool(truth), found, outcomes))
     return shown
 
 
-def _compare(truth: list[dict], records: list[Detection]) -> tuple[list[float], list[int]]:
-    """For each object the score of what found it (0: nothing); the outcome of each detection.
+def _compare(annotations: list[dict], records: list[Detection]) -> tuple[list[float], list[int]]:
+    """For each object (no crowd) the score of what found it, 0 for nothing, and the outcomes.
 
     The matching is COCO's; what it tells of the detections says which objects they took.
     """
-    outcomes = match({"annotations": truth}, records, IOU).outcomes
+    outcomes = match({"annotations": annotations}, records, IOU).outcomes
+    truth = [item for item in annotations if not item.get("iscrowd")]
     found = [0.0] * len(truth)
     for record, outcome in zip(records, outcomes, strict=True):
         if outcome == RIGHT:
@@ -164,9 +170,8 @@ def _index(
 def _entry(item: Shown, number_of: dict[int, int], confidence: float) -> dict[str, Any]:
     best: dict[int, float] = {}
     for record in item.detections:
-        if record.category_id in number_of:
-            number = number_of[record.category_id]
-            best[number] = max(best.get(number, 0), record.score)
+        number = number_of[record.category_id]
+        best[number] = max(best.get(number, 0), record.score)
     mistakes = item.mistakes(confidence)
     return {
         "part": item.part,
@@ -193,8 +198,8 @@ def _write_packs(
             within.append(pack)
         else:
             room = 0  # what follows stays outside, so that the packs within are the first ones
-            script = f"parkdetPack({number},{pack});\n"
-            (folder / f"pack{number}.js").write_text(script, encoding="utf-8")
+            with atomic_write(folder / f"pack{number}.js", "w") as file:
+                file.write(f"parkdetPack({number},{pack});\n")
     return within
 
 
@@ -218,7 +223,6 @@ def _picture(item: Shown, number_of: dict[int, int]) -> dict[str, Any]:
     boxes = [
         value
         for record, outcome in zip(item.detections, item.outcomes, strict=True)
-        if record.category_id in number_of
         for value in (number_of[record.category_id], record.score, *record.bbox, outcome)
     ]
     truth = [

@@ -25,8 +25,8 @@ def write_report(run: Run, out: Path, threads: int = 1) -> dict[str, Section]:
     """
     parts = (data, training, quality, submission, steps)
     sections = {section.name: section for section in (part.build(run) for part in parts)}
-    sections["gallery"] = gallery.build(run, out, threads)
     _write_figures(run, sections, out / "figures")
+    sections["gallery"] = gallery.build(run, out, threads)
     with atomic_write(out / "index.html", "w") as file:
         file.write(render(run, sections))
     return sections

@@ -11,9 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from made_run import CLASSES, HOSTILE, QUOTED, MadeRun, file_name, make_run
+from parkdet.command_line import run
 from parkdet.errors import UserError
 from parkdet.report.page import write_report
 from parkdet.report.section import FIGURES, expected_figures
+from report import build_parser, main
 
 
 class Outline(HTMLParser):
@@ -198,6 +200,40 @@ def test_an_empty_folder_gives_a_page_of_sentences(tmp_path):
         "There are no detections to show yet.",
     ):
         assert sentence in page
+
+
+def test_classes_that_only_the_test_truth_knows_are_shown_and_others_are_not(made, tmp_path):
+    changed = copied(made, tmp_path)
+    shutil.copytree(made.root / "test", tmp_path / "test")
+    truth = json.loads((made.root / "truth.json").read_text())
+    truth["categories"].append({"id": 77, "name": "tram"})
+    truth["annotations"][0]["category_id"] = 77
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    records = json.loads((made.results / "predictions/best_preds.json").read_text())
+    records[0]["category_id"] = 99
+    (changed.results / "predictions/best_preds.json").write_text(json.dumps(records))
+    data = Outline(written(changed.read(), tmp_path / "report")).data
+    assert json.loads(data["gallery-index"])["classes"] == [*CLASSES, "tram"]
+    pictures = json.loads(data["pack0"])[made.images :]
+    drawn = sum(len(picture["boxes"]) // 7 for picture in pictures)
+    assert drawn == made.images * made.detections - 1
+
+
+def test_the_command_takes_a_config_as_text_or_as_a_file(made, tmp_path):
+    config = made.config.model_dump_json()
+    options = ["--results", str(made.results), "--out", str(tmp_path / "out")]
+    assert run(build_parser(), main, [*options, "--config", config]) == 0
+    assert (tmp_path / "out/index.html").is_file()
+    (tmp_path / "mine.yaml").write_text("run: mine\ndata: {root: photos}\n")
+    assert run(build_parser(), main, [*options, "--config", str(tmp_path / "mine.yaml")]) == 0
+    assert ">mine</h1>" in (tmp_path / "out/index.html").read_text()
+
+
+@pytest.mark.parametrize("config", ['{"run": ', "missing.yaml"])
+def test_the_command_refuses_a_config_that_is_none(made, config, tmp_path, capsys):
+    options = ["--results", str(made.results), "--out", str(tmp_path), "--config", config]
+    assert run(build_parser(), main, options) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_named(made, tmp_path):

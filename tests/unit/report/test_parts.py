@@ -8,7 +8,7 @@ import pytest
 
 from made_run import MadeRun, make_run
 from parkdet.evaluation.coco_metrics import evaluate
-from parkdet.evaluation.matching import RIGHT, WRONG, Matches, match
+from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, Matches, match
 from parkdet.evaluation.operating_point import best_f1
 from parkdet.report import gallery, submission
 from parkdet.report.curves import CONFIDENCES, RECALLS, precision_at_recall, rates_at_confidence
@@ -113,6 +113,11 @@ def test_an_object_is_found_by_the_detection_that_takes_it():
     found, outcomes = gallery._compare(truth, records)
     assert found == [0.8, 0.9, 0]
     assert outcomes == [RIGHT, RIGHT]
+
+
+def test_a_detection_in_a_crowd_is_neither_right_nor_wrong():
+    crowd = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "iscrowd": 1}
+    assert gallery._compare([crowd], [Detection(1, 1, (5, 5, 9, 9), 0.9)]) == ([], [IGNORED])
 
 
 def test_packs_beyond_the_room_of_the_page_are_files(made, tmp_path, monkeypatch):
