@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def final_files(self) -> list[str]:
-        """What `all` makes: with a test set a validated submission, without one the metrics."""
+        """What `all` makes: a validated submission (with a test set) or the metrics, and the report."""
         results = self.results
         return [
             *self.summary_files.values(),
@@ -137,6 +137,7 @@ class Plan:
         files += [f"dataset/{part}.json" for part in self.parts]
         predicted = ["val", "best"] if self.has_test_set else ["val"]
         files += [f"predictions/{name}_preds.json" for name in predicted]
+        files.append("metrics/val_analysis.json")
         if not self.given_weights:
             files += [f"metrics/{stage}.csv" for stage in ("baseline", "tune")]
         return [*(f"{self.results}/{name}" for name in files), *self.summary_files.values()]

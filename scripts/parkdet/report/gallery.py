@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, box_iou, match
+from parkdet.evaluation.matching import IGNORED, WRONG, match
 from parkdet.files import atomic_write
 from parkdet.report.section import Section
 from parkdet.report.sources import Image, Run
@@ -28,6 +27,7 @@ SIDE = 640  # pixels of the longer side
 WITHIN_PAGE = 4_000_000  # bytes of packs
 MOST = 500  # images of val, and of test
 IOU = 0.5
+LEAST = 1e-4  # stands for a score of 0, which would read as not found
 DEFAULT_CONFIDENCE = 0.25  # where no best F1 is known
 
 
@@ -118,25 +118,12 @@ def _images(run: Run, part: str, truth: dict | None, categories: dict[int, str])
 
 
 def _compare(annotations: list[dict], records: list[Detection]) -> tuple[list[float], list[int]]:
-    """For each object (no crowd) the score of what found it, 0 for nothing, and the outcomes.
-
-    The matching is COCO's; what it tells of the detections says which objects they took.
-    """
-    outcomes = match({"annotations": annotations}, records, IOU).outcomes
-    truth = [item for item in annotations if not item.get("iscrowd")]
-    found = [0.0] * len(truth)
-    for record, outcome in zip(records, outcomes, strict=True):
-        if outcome == RIGHT:
-            free = [
-                number
-                for number, item in enumerate(truth)
-                if not found[number] and item["category_id"] == record.category_id
-            ]
-            boxes = np.array([truth[number]["bbox"] for number in free], np.float64)
-            overlaps = box_iou(np.array([record.bbox]), boxes, np.zeros(len(free), bool))[0]
-            best = len(free) - 1 - int(overlaps[::-1].argmax())
-            found[free[best]] = max(record.score, 1e-4)
-    return found, outcomes.tolist()
+    """For each object (no crowd) the score of what found it, 0 for nothing, and the outcomes."""
+    matches = match({"annotations": annotations}, records, IOU)
+    taken = zip(matches.found.tolist(), records, strict=True)
+    scores = {place: max(record.score, LEAST) for place, record in taken}
+    places = [place for place, item in enumerate(annotations) if not item.get("iscrowd")]
+    return [scores.get(place, 0.0) for place in places], matches.outcomes.tolist()
 
 
 def _choose(images: list[Shown], confidence: float) -> list[Shown]:

@@ -8,8 +8,11 @@ import cv2
 import numpy as np
 
 from parkdet.config import Config, validate
+from parkdet.evaluation.analysis import IOU, analyse
 from parkdet.evaluation.coco_metrics import evaluate
+from parkdet.evaluation.matching import match
 from parkdet.evaluation.report import as_record
+from parkdet.evaluation.table import tabulate
 from parkdet.files import sha256_file, write_json
 from parkdet.report.sources import Run
 from parkdet.submission.cut import cut_file
@@ -71,7 +74,6 @@ def make_run(run: MadeRun, test_set: bool = True) -> MadeRun:
     )
     (run.results / "dataset/issues.csv").write_text(issue, encoding="utf-8")
     _score(run, "val", sets["val"], "val_preds")
-    write_json(run.results / "metrics/val_analysis.json", _analysis())
     if test_set:
         write_json(run.root / "truth.json", sets["test"])
         _score(run, "test", sets["test"], "best_preds")
@@ -84,8 +86,9 @@ def make_run(run: MadeRun, test_set: bool = True) -> MadeRun:
 
 
 def file_name(part: str, number: int) -> str:
-    """A name with blanks, quotes, brackets and letters of two scripts."""
-    return f'{part} 주차장 "{number}" <b>&\'.png'
+    """A name with blanks, quotes, brackets, letters of two scripts, and a weather."""
+    weather = "맑음" if number % 2 else "비"
+    return f'{part}_실외_{weather}_"{number}" <b>&\'.png'
 
 
 def _write_part(run: MadeRun, part: str, seed: int) -> dict:
@@ -132,30 +135,11 @@ def _detections(run: MadeRun, coco: dict, seed: int) -> list[Detection]:
 def _score(run: MadeRun, part: str, coco: dict, name: str) -> None:
     detections = _detections(run, coco, len(name))
     write_detections(run.results / f"predictions/{name}.json", detections)
-    metrics = as_record(evaluate(coco, detections), coco, len(detections))
-    write_json(run.results / f"metrics/{part}.json", metrics)
-
-
-def _analysis() -> dict:
-    """As evaluate.py writes it, of made-up counts."""
-    kinds = [("missed", 3, 0.2), ("duplicate", 2, 0.0), ("classification", 1, 0.1)]
-    matrix = [[4, 1, 0, 1], [0, 5, 0, 0], [0, 0, 3, 2], [1, 0, 2, 0]]
-    bins = [{"low": 0.1, "high": 0.5, "detections": 10, "score": 0.3, "precision": 0.4}]
-    return {
-        "iou": 0.5,
-        "confidence": 0.4,
-        "errors": {"kinds": [{"kind": k, "count": c, "gain": gain} for k, c, gain in kinds]},
-        "confusion": {"classes": CLASSES, "counts": matrix},
-        "reliability": {"least_score": 0.05, "expected_calibration_error": 0.1, "bins": bins},
-        "sizes": [{"name": "small", "boxes": 7, "ap": 0.125, "ar100": None}],
-        "conditions": {
-            "weather": [
-                {"name": "rain", "images": 3, "boxes": 5, "ap50": 0.625},
-                {"name": HOSTILE, "images": 3, "boxes": 4, "ap50": None},
-            ],
-            "place": [{"name": "outdoors", "images": 6, "boxes": 9, "ap50": 0.5}],
-        },
-    }
+    matches = match(coco, detections, IOU)
+    metrics = evaluate(coco, detections, matches)
+    write_json(run.results / f"metrics/{part}.json", as_record(metrics, coco, len(detections)))
+    analysis = analyse(coco, tabulate(coco, detections, matches), metrics)
+    write_json(run.results / f"metrics/{part}_analysis.json", analysis)
 
 
 def _submit(run: MadeRun) -> None:

@@ -136,15 +136,22 @@ def test_the_page_says_what_the_files_say(page, made):
     assert "<code>baseline.hyp.lrf</code>" not in page
 
 
-def test_the_analysis_is_shown_where_there_is_one(page, report):
-    assert "lost to errors of the kind missed: without them it would be 0.200 higher" in page
-    assert "By weather" in page and ">0.625<" in page
+def test_the_analysis_is_shown_where_there_is_one(page, report, made):
+    analysis = json.loads((made.results / "metrics/val_analysis.json").read_text())
+    worst = max(analysis["errors"]["kinds"], key=lambda kind: kind["gain"])
+    assert f"of the kind {worst['kind']}: without them it would be {worst['gain']:.3f}" in page
+    assert [row["name"] for row in analysis["conditions"]["weather"]] == ["clear", "rain"]
+    assert "By weather" in page
+    assert f">{analysis['conditions']['weather'][1]['ap50']:.3f}<" in page
     assert "By place" not in page  # one condition compares nothing
     matrix = (report / "figures/confusion.svg").read_text(encoding="utf-8")
-    assert f"<title>{html.escape(QUOTED)}, reported as background: 2 (40 %)</title>" in matrix
-    assert len(re.findall('class="cell"', matrix)) == 8  # of 16: none is drawn for 0
-    kinds = (report / "figures/error_kinds.svg").read_text(encoding="utf-8")
-    assert kinds.index("missed") < kinds.index("classification") < kinds.index("duplicate")
+    counts = [value for row in analysis["confusion"]["counts"] for value in row if value]
+    assert sorted(map(int, re.findall(r'class="count(?: over)?"[^>]*>(\d+)<', matrix))) == sorted(
+        counts
+    )
+    row = analysis["confusion"]["counts"][2]
+    told = f"{QUOTED}, reported as {QUOTED}: {row[2]} ({100 * row[2] / sum(row):.0f} %)"
+    assert f"<title>{html.escape(told)}</title>" in matrix
 
 
 def test_without_an_analysis_its_charts_are_left_out(made, tmp_path):

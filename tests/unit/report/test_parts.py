@@ -42,7 +42,8 @@ def test_the_mean_of_a_precision_curve_is_cocos_ap50(val):
 
 def test_a_precision_curve_by_hand():
     outcomes = np.array([RIGHT, WRONG, RIGHT], np.int8)
-    matches = Matches(outcomes, np.array([0.9, 0.8, 0.7]), np.array([1, 1, 1]), Counter({1: 4}))
+    scores, found = np.array([0.9, 0.8, 0.7]), np.array([0, -1, 1])
+    matches = Matches(outcomes, scores, np.array([1, 1, 1]), found, Counter({1: 4}))
     curve = precision_at_recall(matches)[1]
     assert curve[RECALLS <= 0.25].tolist() == [1.0] * 26
     assert curve[(RECALLS > 0.25) & (RECALLS <= 0.5)] == pytest.approx(2 / 3)
