@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def final_files(self) -> list[str]:
-        """What `all` makes: a validated submission (with a test set) or the metrics, and the report."""
+        """What `all` makes: metrics, the report and, with a test set, a validated submission."""
         results = self.results
         return [
             *self.summary_files.values(),
