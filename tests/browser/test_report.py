@@ -4,6 +4,7 @@ Screenshots are kept in pytest's temporary folder.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,7 @@ def test_filters_and_order_choose_the_images(watched):
     watched.choose("part", "")
     watched.choose("class", "")
     watched.choose("order", "name")
+    expect(page.locator(".shot").first).to_have_attribute("aria-label", re.compile("^test"))
     names = page.locator(".shot").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
     assert len(names) == 2 * IMAGES
     assert names[0].startswith("test")

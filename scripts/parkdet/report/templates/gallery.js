@@ -122,7 +122,7 @@
       if (isIntersecting) fill(target);
       else empty(target);
     }
-  }, { rootMargin: "600px" });
+  }, { rootMargin: "300px" });
 
   const cards = index.images.map((entry, number) => {
     const card = document.createElement("button");
@@ -228,7 +228,11 @@
   }
 
   if (controls) {
-    controls.addEventListener("input", update);
+    let pending = 0; // a slider tells of more positions than can be drawn: the last one counts
+    controls.addEventListener("input", () => {
+      cancelAnimationFrame(pending);
+      pending = requestAnimationFrame(update);
+    });
     byId("cards").addEventListener("keydown", moveFocus);
     byId("previous").addEventListener("click", () => go(-1));
     byId("next").addEventListener("click", () => go(1));
