@@ -15,8 +15,8 @@ os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "8192"  # as infer.py sets it
 
 import torch
 from common import table, write_record
+from photographs import SPEED, photographs, weights
 
-from infer import SPEED, photographs, weights
 from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
 from parkdet.detector.fast import FastDetector
 from parkdet.detector.suppression import non_max_suppression

@@ -1,0 +1,47 @@
+"""The photographs and weights that detection is measured with."""
+
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+from common import ROOT, WORK, read_preset
+
+from parkdet.detector.checkpoints import load_checkpoint
+from parkdet.plan import Plan
+
+SPEED = {"conf-thres": 0.01, "iou-thres": 0.7, "max-det": 50}
+"""The limits of the 2022 run, under stock's names."""
+OUT = WORK / "infer"
+
+
+def photographs(name: str, most: int | None = None) -> Path:
+    """A folder with copies of the first test images of a set and, for each side, their list.
+
+    Files are named after the images' ids, as stock wants it. The classes are those of the weights.
+    """
+    folder = OUT / f"{name}-{most or 'all'}"
+    if (folder / "dataset.yaml").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "images").mkdir(parents=True)
+    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
+    listed = []
+    for image in json.loads(Path(*plan.test_json).read_text())["images"][:most]:
+        source = Path(*plan.test_images, image["file_name"])
+        copy = folder / "images" / f"{image['id']:06d}{source.suffix}"
+        shutil.copyfile(source, copy)
+        listed.append({"id": image["id"], "file_name": copy.name})
+    names = load_checkpoint(weights()).names
+    categories = [{"id": number, "name": name} for number, name in enumerate(names)]
+    (folder / "images.json").write_text(json.dumps({"images": listed, "categories": categories}))
+    lines = [f"{folder}/images/{image['file_name']}\n" for image in listed]
+    (folder / "images.txt").write_text("".join(lines))
+    parts = dict.fromkeys(("train", "val", "test"), f"{folder}/images.txt")
+    (folder / "dataset.yaml").write_text(yaml.safe_dump({**parts, "names": names}))
+    return folder
+
+
+def weights() -> Path:
+    """The weights that both sides detect with: those the preset starts from."""
+    return Path(Plan(read_preset()).pretrained)
