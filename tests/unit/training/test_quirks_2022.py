@@ -127,6 +127,7 @@ def test_the_preset_infers_and_splits_with_the_values_of_2022(challenge):
         "--max-det": "50",
         "--tta": True,
         "--precision": "fp32",
+        "--fuse": "nms",  # of one detector
     }
     data, cut = challenge.data, challenge.cut
     assert (data.split, data.seed, data.val_images, data.backgrounds) == (
