@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from parkdet.evaluation.average_precision import precision_at_recall
 from parkdet.evaluation.matching import IGNORED, RIGHT, Matches
 
-RECALLS = np.linspace(0, 1, 101)  # COCO's levels
 CONFIDENCES = np.linspace(0, 1, 201)
 
 
@@ -18,21 +18,17 @@ class Rates(NamedTuple):
     f1: np.ndarray
 
 
-def precision_at_recall(matches: Matches) -> dict[int, np.ndarray]:
-    """Category id -> highest precision at each recall of RECALLS or above (101,), as COCO has it.
+def precision_curves(matches: Matches) -> dict[int, np.ndarray]:
+    """Category id -> precision at each of RECALLS (101,); the mean of a curve is the class's AP50.
 
-    Of the classes that have objects to be found; the mean of a curve is the class's AP.
+    Of the classes that have objects to be found.
     """
-    return {category: _envelope(matches, category) for category in sorted(matches.positives)}
-
-
-def _envelope(matches: Matches, category: int) -> np.ndarray:
-    scores, right = _of_class(matches, category)
-    found = np.cumsum(right[np.argsort(-scores, kind="stable")])
-    precision = found / np.arange(1, len(found) + 1)
-    best_beyond = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(found / matches.positives[category], RECALLS, side="left")
-    return np.append(best_beyond, 0.0)[place]
+    curves = {}
+    for category, objects in sorted(matches.positives.items()):
+        scores, right = _of_class(matches, category)
+        best_first = np.argsort(-scores, kind="stable")
+        curves[category] = precision_at_recall(right[best_first], objects)
+    return curves
 
 
 def rates_at_confidence(matches: Matches) -> Rates | None:

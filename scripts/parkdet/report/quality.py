@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from parkdet.evaluation.average_precision import RECALLS
 from parkdet.evaluation.matching import Matches, match
 from parkdet.report.axes import unit
-from parkdet.report.curves import CONFIDENCES, RECALLS, precision_at_recall, rates_at_confidence
+from parkdet.report.curves import CONFIDENCES, precision_curves, rates_at_confidence
 from parkdet.report.mistakes import add_analysis
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import Run
@@ -39,7 +40,7 @@ def build(run: Run) -> Section:
         return section
     listed = {item["id"] for item in truth["categories"]}
     matches = match(truth, [record for record in detections if record.category_id in listed])
-    envelopes = precision_at_recall(matches)
+    envelopes = precision_curves(matches)
     section.charts["precision_recall"] = _precision_recall(envelopes, run.categories)
     section.charts["f1_confidence"] = _f1_confidence(matches, section.values["best_f1"])
     section.values["small"] = _small(envelopes, run.categories)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from made_run import MadeRun, make_run
+from parkdet.evaluation.average_precision import RECALLS
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, Matches, match
 from parkdet.evaluation.operating_point import best_f1
 from parkdet.report import gallery, submission
-from parkdet.report.curves import CONFIDENCES, RECALLS, precision_at_recall, rates_at_confidence
+from parkdet.report.curves import CONFIDENCES, precision_curves, rates_at_confidence
 from parkdet.report.gallery import Shown
 from parkdet.report.overview import hints
 from parkdet.report.section import Section
@@ -35,7 +36,7 @@ def val(made) -> tuple[dict, list[Detection]]:
 
 def test_the_mean_of_a_precision_curve_is_cocos_ap50(val):
     truth, detections = val
-    curves = precision_at_recall(match(truth, detections))
+    curves = precision_curves(match(truth, detections))
     for row in evaluate(truth, detections).per_class:
         assert curves[row.category_id].mean() == pytest.approx(row.ap50, abs=1e-9)
 
@@ -44,7 +45,7 @@ def test_a_precision_curve_by_hand():
     outcomes = np.array([RIGHT, WRONG, RIGHT], np.int8)
     scores, found = np.array([0.9, 0.8, 0.7]), np.array([0, -1, 1])
     matches = Matches(outcomes, scores, np.array([1, 1, 1]), found, Counter({1: 4}))
-    curve = precision_at_recall(matches)[1]
+    curve = precision_curves(matches)[1]
     assert curve[RECALLS <= 0.25].tolist() == [1.0] * 26
     assert curve[(RECALLS > 0.25) & (RECALLS <= 0.5)] == pytest.approx(2 / 3)
     assert curve[RECALLS > 0.5].max() == 0
