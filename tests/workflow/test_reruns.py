@@ -204,8 +204,9 @@ def test_the_rules_run_on_another_cluster_too(project, tmp_path):
 
 def test_on_a_workstation_no_more_gpu_jobs_run_than_there_are_gpus(project):
     forced = ("--configfile", "tiny.yaml", "-f", "conf_cut")
+    said = r"Provided resources: gpu=\D*(\d+)"
     limits = {
-        gpus: re.findall(r"gpu=(\d+)", project.snakemake(*forced, CUDA_VISIBLE_DEVICES=gpus).stderr)
+        gpus: re.findall(said, project.snakemake(*forced, CUDA_VISIBLE_DEVICES=gpus).stderr)
         for gpus in ("", "0", "0,1")
     }
     assert limits == {"": ["1"], "0": ["1"], "0,1": ["2"]}
