@@ -60,6 +60,10 @@ class Watched:
     def choose(self, control: str, value: str) -> None:
         self.page.select_option(f"#{control}", value)
 
+    def look_at_cards(self) -> None:
+        """Scrolls to their place; the cards themselves are drawn anew at any time."""
+        self.page.locator("#cards").evaluate("cards => cards.scrollIntoView()")
+
     def slide(self, score: float) -> None:
         self.page.locator("#score").fill(f"{score:.2f}")
 
@@ -95,7 +99,7 @@ def test_the_page_fits_its_window_and_is_kept_as_a_picture(watched, tmp_path):
 
 def test_the_slider_changes_what_is_drawn(watched):
     page, boxes = watched.page, watched.page.locator(".shot rect.box")
-    page.locator(".shot").first.scroll_into_view_if_needed()
+    watched.look_at_cards()
     expect(page.locator("#shown")).to_have_text(ALL)
     watched.slide(0)
     expect(page.locator(".shot").first.locator("rect.box")).to_have_count(8)
@@ -110,7 +114,7 @@ def test_filters_and_order_choose_the_images(watched):
     watched.choose("part", "val")
     expect(page.locator("#shown")).to_have_text(f"{IMAGES} of {2 * IMAGES} images")
     watched.choose("class", "1")
-    page.locator(".shot").first.scroll_into_view_if_needed()
+    watched.look_at_cards()
     titles = page.locator(".shot rect title")
     expect(titles.first).to_contain_text(HOSTILE)
     others = titles.filter(has_text=CLASSES[0])
@@ -138,7 +142,7 @@ def test_worst_first_puts_the_image_with_most_mistakes_first(watched):
 
 def test_truth_is_shown_and_hidden(watched):
     page = watched.page
-    page.locator(".shot").first.scroll_into_view_if_needed()
+    watched.look_at_cards()
     expect(page.locator(".shot").first.locator("rect.truth")).to_have_count(3)
     page.locator("#truth").uncheck()
     expect(page.locator(".shot rect.truth")).to_have_count(0)
