@@ -62,7 +62,8 @@ def gpus(device: str, processes: int = 1) -> int:
 
 def limit_gpus() -> None:
     """On this machine no more GPUs are used at once than there are; a cluster knows its own."""
-    if workflow.local_exec and "gpu" not in workflow.global_resources:
+    on_cluster = workflow.resource_settings.nodes is not None  # the executor is not known yet
+    if not on_cluster and "gpu" not in workflow.global_resources:
         most = max(1, len(visible_gpus()), CONFIG.training.world_size)
         workflow.register_resource("gpu", most)
 
