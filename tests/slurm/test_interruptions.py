@@ -25,7 +25,8 @@ def requeue(run, node):
 
 def preemption(run, node):
     """A job of a higher partition needs both GPUs, for a moment."""
-    slurm("sbatch", "-p", "urgent", "--gpus=2", "--mem=100", "-t", "1", "--wrap", "sleep 3")
+    job = ("-p", "urgent", "--gpus=2", "--mem=100", "-t", "1", "-o", "/dev/null")
+    slurm("sbatch", *job, "--wrap", "sleep 3")
     wait_until(lambda: "RUNNING" not in run.jobs(TARGET).values(), 60, "the training makes room")
 
 
@@ -51,7 +52,7 @@ def test_slurm_disturbs_and_the_same_snakemake_ends_well(held, node, undisturbed
 
 def test_before_a_time_limit_it_saves_within_its_job_and_then_goes_on(run, undisturbed):
     """The save lasts 20 seconds; the job is there until it is over."""
-    run.site(resources={TARGET: {"runtime": 2, "mem_mb": 1500, "slurm_extra": "--signal=TERM@60"}})
+    run.site(resources={TARGET: {"runtime": 3, "mem_mb": 1500, "slurm_extra": "--signal=TERM@120"}})
     run.hold()
     snakemake = run.start(TARGET)
     run.wait_for("held")
@@ -94,9 +95,10 @@ def test_after_the_death_of_snakemake_nobody_writes_beside_the_living_job(held, 
     held.snakemake.wait()
     held.finish("--unlock", TARGET)
     second = held.start(TARGET)
+    log = held.results / "logs/train_baseline.log"
     wait_until(
-        lambda: "uses the state" in held.said() or second.poll() is not None,
-        120,
+        lambda: "is in use by" in log.read_text() or second.poll() is not None,
+        200,
         "the second job stops at the lock",
     )
     assert held.jobs(TARGET)[first] == "RUNNING"
