@@ -31,11 +31,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmNode]:
 
 
 @pytest.fixture(scope="session")
-def finished(node: SlurmNode, tmp_path_factory: pytest.TempPathFactory) -> SlurmRun:
+def finished(node: SlurmNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmRun]:
     """A project that exactly `snakemake --profile slurm` has run, undisturbed."""
     run = SlurmRun.made(tmp_path_factory.mktemp("project") / "parkdet")
-    run.finish()
-    return run
+    try:
+        run.finish()
+        yield run
+    finally:
+        run.end_all()
 
 
 @pytest.fixture(scope="session")
