@@ -200,6 +200,7 @@ def test_the_rules_run_on_another_cluster_too(project, tmp_path):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert (tmp_path / "jobs").read_text() == "conf_cut 4000 30\n"
+    assert "gpu=" not in result.stderr  # a cluster knows its GPUs
 
 
 def test_on_a_workstation_no_more_gpu_jobs_run_than_there_are_gpus(project):
