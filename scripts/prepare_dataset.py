@@ -47,6 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
         "that a tool that rewrites images would change it",
     )
     add("--names", type=_names, metavar="A,B,...", help="class names, if Train.json has none")
+    add("--hash-cache", type=Path, metavar="FILE", help="remembers unchanged images between runs")
+    _add_checks(parser)
+    return parser
+
+
+def _add_checks(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("checks").add_argument
     add(
         "--on-bad",
         choices=["drop", "fail"],
@@ -71,8 +78,6 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="count val images that nearly equal a train image; decodes all of them",
     )
-    add("--hash-cache", type=Path, metavar="FILE", help="remembers unchanged images between runs")
-    return parser
 
 
 def _names(text: str) -> list[str]:
