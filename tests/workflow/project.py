@@ -58,6 +58,13 @@ def planned_rules(output: str) -> set[str]:
     return {line.split()[0] for line in table[1].splitlines() if line.strip()} - {"all"}
 
 
+def rule_names() -> set[str]:
+    """The rules that there are for some config, but `all`."""
+    texts = [path.read_text() for path in (SOURCE / "rules").glob("*.smk")]
+    pattern = r"^ *(?:use )?rule (?:\w+ as )?(\w+)"
+    return set(re.findall(pattern, "".join(texts), re.MULTILINE))
+
+
 def copy_project(folder: Path) -> Project:
     """A fresh copy without results or data."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from outputs_page import not_on_the_page
 from project import copy_project
 
 
@@ -28,3 +29,4 @@ def test_the_demo_learns_and_hands_in_a_valid_submission(tmp_path):
     assert json.loads((results / "submission/validation.json").read_text())["valid"]
     assert str(size) in (results / "summary.txt").read_text().replace(",", "")
     assert (results / "summary.txt").read_text().strip() in result.stdout
+    assert not not_on_the_page(results)

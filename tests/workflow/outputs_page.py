@@ -1,0 +1,95 @@
+"""docs/outputs.md as data, and the files that rules declare, as a dry run prints them."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from project import SOURCE, Project
+
+PAGE = SOURCE / "docs/outputs.md"
+SIDECAR = ".provenance.json"
+JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.+\n)+)", re.MULTILINE)
+MESSAGE = re.compile(r"^ +message:\n(?: +\".*\n)+", re.MULTILINE)
+
+
+class Row(NamedTuple):
+    """A file pattern of the page and the rules that its columns name."""
+
+    pattern: str
+    writers: frozenset[str]
+    readers: frozenset[str]
+
+
+class Job(NamedTuple):
+    """A job of a dry run; R stands for the folder of results."""
+
+    rule: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    logs: frozenset[str]
+    benchmarks: frozenset[str]
+
+
+def declared_rows() -> list[Row]:
+    """What the page says of declared outputs."""
+    return _rows(PAGE.read_text(encoding="utf-8").partition("## Beside them")[0])
+
+
+def other_rows() -> list[Row]:
+    """What the page says of files that Snakemake does not know."""
+    return _rows(PAGE.read_text(encoding="utf-8").partition("## Beside them")[2])
+
+
+def matching(path: str, found: list[Row]) -> list[Row]:
+    """The rows that a file belongs to."""
+    return [row for row in found if _lies_at(path, row.pattern)]
+
+
+def not_on_the_page(results: Path) -> list[str]:
+    """The files of a run that no row is about."""
+    page = declared_rows() + other_rows()
+    files = (path for path in results.rglob("*") if not path.is_dir())
+    names = (f"R/{path.relative_to(results)}".removesuffix(SIDECAR) for path in files)
+    return [name for name in names if not matching(name, page)]
+
+
+def planned_jobs(project: Project, *configs: str) -> Iterator[Job]:
+    """The jobs of a dry run but `all`. Changes the project: jobs with a message print only that."""
+    for path in (project.folder / "rules").glob("*.smk"):
+        path.write_text(MESSAGE.sub("", path.read_text()))
+    result = project.snakemake("-n", "--configfile", *configs)
+    assert result.returncode == 0, result.stderr
+    for rule, lines in JOB.findall(result.stdout):
+        if rule != "all":
+            fields = dict(line.strip().split(": ", 1) for line in lines.splitlines())
+            texts = (fields.get(name, "") for name in ("input", "output", "log", "benchmark"))
+            files = (text.replace("results/demo/", "R/").split(", ") for text in texts)
+            yield Job(rule, *(frozenset(filter(None, names)) for names in files))
+
+
+def _lies_at(path: str, pattern: str) -> bool:
+    """Whether a file is what a pattern means, or in a folder that it means."""
+    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
+
+
+def _rows(text: str) -> list[Row]:
+    """A row for each name that a line's first cell stands for."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            cells = [*line.strip("| ").split(" | "), ""]
+            rules = [frozenset(re.findall(r"`(\w+)`", cell)) for cell in cells[2:4]]
+            patterns = re.findall(r"`([^`]+)`", cells[0])
+            found += [Row(name, *rules) for pattern in patterns for name in _expand(pattern)]
+    return found
+
+
+def _expand(pattern: str) -> list[str]:
+    """``a{b,c}`` -> ``ab``, ``ac``."""
+    braces = re.search(r"\{([^}]*)\}", pattern)
+    if not braces:
+        return [pattern]
+    start, end = pattern[: braces.start()], pattern[braces.end() :]
+    return [name for part in braces[1].split(",") for name in _expand(f"{start}{part}{end}")]
