@@ -1,0 +1,77 @@
+"""The code blocks of the pages, and the commands in them.
+
+A comment before a block says what it needs (``<!-- needs: gpu, long -->``), or under which name a
+reader is to save it (``<!-- file: mine.yaml -->``).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from project import SOURCE
+
+# The Korean README has the same blocks, which tests/unit/test_pages.py compares.
+PAGES = sorted(
+    {*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md"), *SOURCE.glob("envs/*.md")}
+    - {SOURCE / "README.ko.md"}
+)
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>needs|file): (?P<value>[^>]+) -->\n)?"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+INLINE = re.compile(r"`((?:snakemake|make|python) [^`]+)`")
+NEEDS = {
+    "network": "a network",
+    "gpu": "a GPU",
+    "slurm": "a Slurm cluster",
+    "long": "more than 5 minutes, or a run that takes as long, or does not end by itself",
+    "ci": "nothing, but is what the tests or CI run anyway",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    needs: frozenset[str]
+    file: str | None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.page.relative_to(SOURCE)}:{self.line}"
+
+    @property
+    def commands(self) -> list[str]:
+        """Its commands, a line each."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def blocks(page: Path) -> list[Block]:
+    """All blocks of a page in their order."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in BLOCK.finditer(text):
+        needs = match["value"].split(", ") if match["mark"] == "needs" else []
+        found.append(
+            Block(
+                page,
+                text.count("\n", 0, match.start("language")) + 1,
+                match["language"],
+                match["text"],
+                frozenset(needs),
+                match["value"] if match["mark"] == "file" else None,
+            )
+        )
+    return found
+
+
+def inline_commands(page: Path) -> list[str]:
+    """Commands within the text and tables of a page."""
+    return INLINE.findall(BLOCK.sub("", page.read_text(encoding="utf-8")).replace("\n", " "))
