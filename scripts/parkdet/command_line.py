@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parkdet.errors import StoppedEarly, UserError
+from parkdet.progress import CLEAR_LINE, is_line_of_progress
 
 log = logging.getLogger("parkdet")
 
@@ -79,14 +80,20 @@ def real_number(
     return number
 
 
+def _stderr_handler() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty():
+        handler.addFilter(lambda record: not is_line_of_progress(record))
+        handler.setFormatter(logging.Formatter(f"{CLEAR_LINE}%(message)s"))
+    return handler
+
+
 def _set_up_logging(path: Path | None) -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     for handler in list(log.handlers):
         log.removeHandler(handler)
-    terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(terminal)
+    log.addHandler(_stderr_handler())
     if path is not None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,7 @@ def map_in_threads(function: Callable[[T], R], items: Sequence[T], label: str) -
     """
     tasks = [items[start : start + ITEMS_A_TASK] for start in range(0, len(items), ITEMS_A_TASK)]
     results = _run(lambda task: [function(item) for item in task], tasks)
-    shown = track(results, len(tasks), label, unit=f"{ITEMS_A_TASK} images")
-    return chain.from_iterable(shown)
+    return chain.from_iterable(track(results, len(items), label, "files", size=len))
 
 
 def _run(work: Callable[[Sequence[T]], list[R]], tasks: Sequence[Sequence[T]]) -> Iterator[list[R]]:

@@ -144,11 +144,11 @@ def plan(seed: int, first: int, images: int, size: tuple[int, int]) -> list[Reco
 
 def _draw_all(jobs: Sequence[tuple[Recording, Path]], workers: int) -> list[list[Picture]]:
     if workers <= 1:
-        return list(track(map(draw_recording, jobs), len(jobs), "demo", "recording"))
+        return list(track(map(draw_recording, jobs), len(jobs), "demo", "recordings"))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
         drawn: Iterable[list[Picture]] = pool.map(draw_recording, jobs)
-        return list(track(drawn, len(jobs), "demo", "recording"))
+        return list(track(drawn, len(jobs), "demo", "recordings"))
 
 
 def draw_recording(job: tuple[Recording, Path]) -> list[Picture]:

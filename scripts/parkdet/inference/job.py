@@ -47,6 +47,7 @@ class Job:
         Raises:
             UserError: weights cannot be used, or an image cannot be read and ``on_bad`` is fail.
         """
+        log.info("%d images on %s in %s", len(sources), self.device, self.settings.precision)
         categories = self.images.categories
         detectors = [load_detector(path, categories, self.device) for path in self.weights]
 

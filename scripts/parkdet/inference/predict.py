@@ -97,12 +97,17 @@ def predict(
     waiting: dict[int, ImageDetections] = {}
     following = 0
     results = _computed(batches, sources, settings.imgsz, compute, streams)
-    for batch, found in track(results, len(batches), label):
+    shown = track(results, len(sources), label, "images", size=_images)
+    for batch, found in shown:
         for index, (picture, boxes) in zip(batch.indices, found, strict=True):
             waiting[index] = _in_source(sources[index].id, picture, boxes)
         while following in waiting:
             yield waiting.pop(following)
             following += 1
+
+
+def _images(result: tuple[Batch, Found]) -> int:
+    return len(result[0].indices)
 
 
 def images_a_step(settings: PredictSettings, device: torch.device) -> int:

@@ -17,6 +17,7 @@ import msgspec
 
 from parkdet.evaluation.matching import IGNORED, WRONG, match
 from parkdet.files import atomic_write
+from parkdet.progress import track
 from parkdet.report.section import Section
 from parkdet.report.sources import Image, Run
 from parkdet.report.thumbnails import thumbnail
@@ -179,7 +180,8 @@ def _write_packs(
         old.unlink()
     within: list[str] = []
     room = WITHIN_PAGE
-    for number, pack in enumerate(_packs(shown, categories, threads)):
+    packs = track(_packs(shown, categories, threads), -(-len(shown) // PACK), "gallery", "packs")
+    for number, pack in enumerate(packs):
         room -= len(pack)
         if room >= 0:
             within.append(pack)

@@ -1,13 +1,13 @@
 """Numbers as people read them."""
 
-from parkdet.training import metrics_log
+from parkdet import progress
 
 __all__ = ["change", "count", "duration", "figure", "percent", "setting", "size"]
 
 
 def duration(seconds: float) -> str:
     """``0.4 s``, ``45 s``, ``12 min``, ``3.4 h``."""
-    return f"{seconds:.1f} s" if seconds < 10 else metrics_log.duration(seconds)
+    return f"{seconds:.1f} s" if seconds < 10 else progress.duration(seconds)
 
 
 def figure(value: float | None, digits: int = 3) -> str:

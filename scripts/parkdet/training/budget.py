@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from statistics import median
 
-from parkdet.training.metrics_log import duration
+from parkdet.progress import duration
 from parkdet.training.state import TrainingState
 
 log = logging.getLogger("parkdet")

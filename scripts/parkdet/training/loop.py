@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from parkdet.training.budget import TimeBudget
 from parkdet.training.fitness import fitness
 from parkdet.training.gradients import Gradients
 from parkdet.training.loader import build_loader, close_loader
+from parkdet.training.metrics_log import describe_course
 from parkdet.training.saver import Saver
 from parkdet.training.schedule import Schedule
 from parkdet.training.settings import STAGES
@@ -116,8 +118,7 @@ class Trainer:
         state.model.train()
         self._batches.start_at(state.epoch, state.batch)
         label = f"{settings.stage} {state.epoch + 1}/{state.epochs}"
-        left = len(self._batches) - state.batch
-        for batch in track(self._load(), left, label) if ranks.is_main() else self._load():
+        for batch in self._shown(self._load(), label) if ranks.is_main() else self._load():
             self._train_on(batch)
             self._count_seconds()
             if self._budget and ranks.is_main():
@@ -129,6 +130,16 @@ class Trainer:
                 self._check_loss()
                 self._saver.save(state)
         self._check_loss()
+
+    def _shown(self, batches: Iterator[Batch], label: str) -> Iterator[Batch]:
+        state, count = self.state, len(self._batches)
+        return track(
+            batches,
+            count,
+            label,
+            done=state.batch,
+            figures=lambda: describe_course(state, count),
+        )
 
     def _keep_to_budget(self) -> None:
         """Decides how many epochs there are to be, and saves that before anything follows from it.
@@ -165,7 +176,7 @@ class Trainer:
         self.state.seconds += now - self._counted
         self._counted = now
 
-    def _load(self) -> Any:
+    def _load(self) -> Iterator[Batch]:
         try:
             yield from self._loader
         except UserError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from parkdet.files import atomic_write
+from parkdet.progress import duration
+from parkdet.training.state import TrainingState
 
 log = logging.getLogger("parkdet")
 
@@ -38,24 +40,34 @@ def _cell(column: str, value: Any) -> str:
 def describe(row: dict[str, Any], stage: str, epochs: int) -> str:
     """The figures of an epoch and how long the rest takes, in a line."""
     left = (epochs - row["epoch"]) * row["seconds"]
-    scores = ""
-    if row.get("ap") is not None:
-        scores = f"AP50 {row['ap50']:.3f} AP {row['ap']:.3f}, "
+    losses = _losses(*(row[f"{part}_loss"] for part in ("box", "obj", "cls")))
+    scores = f"{_scores(row)}, " if row.get("ap") is not None else ""
     return (
-        f"{stage} {row['epoch']}/{epochs}: "
-        f"loss box {row['box_loss']:.4f} obj {row['obj_loss']:.4f} cls {row['cls_loss']:.4f}, "
+        f"{stage} {row['epoch']}/{epochs}: {losses}, "
         f"{scores}lr {row['lr_decay']:.5f}, {row['images_per_s']:.1f} images/s, "
         f"{row['seconds']:.1f} s, {duration(left)} left"
     )
 
 
-def duration(seconds: float) -> str:
-    """Rounded for people: ``45 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+def describe_course(state: TrainingState, batches: int) -> str:
+    """How long the whole training still takes, the latest losses and scores.
+
+    Args:
+        batches: of an epoch; at least one was trained.
+    """
+    done = state.epoch * batches + state.batch
+    left = state.seconds * (state.epochs * batches - done) / done
+    scored = [row for row in state.history if row.get("ap") is not None]
+    scores = f", {_scores(scored[-1])} after epoch {scored[-1]['epoch']}" if scored else ""
+    return f"training ends in {duration(left)}, {_losses(*state.mean_losses.tolist())}{scores}"
+
+
+def _losses(box: float, objectness: float, classes: float) -> str:
+    return f"loss box {box:.4f} obj {objectness:.4f} cls {classes:.4f}"
+
+
+def _scores(row: dict[str, Any]) -> str:
+    return f"AP50 {row['ap50']:.3f} AP {row['ap']:.3f}"
 
 
 class Board:

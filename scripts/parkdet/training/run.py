@@ -150,6 +150,14 @@ def _run_epochs(
     if state.finished:
         return
     context = {"environment": environment(job.device), "code": _code()}
+    log.info(
+        "%s: %d images, %d for val, on %s in %s",
+        settings.stage,
+        len(job.train.images),
+        len(job.val.images) if job.val else 0,
+        f"{job.device} ({context['environment']['processor']})",
+        job.precision,
+    )
     saver = Saver(store, lock, context, settings.checkpoint_minutes)
     with (
         closing(Trainer(job, state, stop, saver)) as trainer,

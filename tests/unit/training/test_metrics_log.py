@@ -1,6 +1,9 @@
 from contextlib import closing
 
-from parkdet.training.metrics_log import COLUMNS, Board, describe, duration, write_csv
+import torch
+
+from parkdet.training.metrics_log import COLUMNS, Board, describe, describe_course, write_csv
+from parkdet.training.state import TrainingState
 
 ROW = {
     "epoch": 1,
@@ -30,8 +33,15 @@ def test_the_line_says_scores_only_when_there_are_some():
     assert line.endswith("12.3 images/s, 61.0 s, 2 min left")
 
 
-def test_durations_are_rounded_for_people():
-    assert [duration(s) for s in (45, 720, 12240)] == ["45 s", "12 min", "3.4 h"]
+def test_the_course_says_losses_scores_and_the_end_of_the_whole_training():
+    """Half of the first of ten epochs took an hour, so 19 such halves are left."""
+    state = TrainingState(
+        None, None, None, None, torch.tensor([0.5, 0.25, 0.125]), epochs=10, batch=50, seconds=3600
+    )
+    losses = "loss box 0.5000 obj 0.2500 cls 0.1250"
+    assert describe_course(state, 100) == f"training ends in 19.0 h, {losses}"
+    state.epoch, state.history = 2, [SCORED, ROW]
+    assert describe_course(state, 100).endswith(f"{losses}, AP50 0.250 AP 0.250 after epoch 2")
 
 
 def test_board_writes_an_event_file(tmp_path):
