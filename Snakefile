@@ -35,4 +35,4 @@ onsuccess:
 
 
 onerror:
-    print(messages.after_failure(PLAN), file=sys.stderr)
+    announce_failure()

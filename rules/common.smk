@@ -3,8 +3,9 @@
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
@@ -60,10 +61,14 @@ def gpus(device: str, processes: int = 1) -> int:
     return 0 if device == "cpu" else processes
 
 
+def on_cluster() -> bool:
+    """Whether jobs go to other machines; the executor itself is not known while rules are read."""
+    return workflow.resource_settings.nodes is not None
+
+
 def limit_gpus() -> None:
     """On this machine no more GPUs are used at once than there are; a cluster knows its own."""
-    on_cluster = workflow.resource_settings.nodes is not None  # the executor is not known yet
-    if not on_cluster and "gpu" not in workflow.global_resources:
+    if not on_cluster() and "gpu" not in workflow.global_resources:
         most = max(1, len(visible_gpus()), CONFIG.training.world_size)
         workflow.register_resource("gpu", most)
 
@@ -92,10 +97,19 @@ def export_forced() -> None:
 
 
 def announce_start() -> None:
-    """What this run is; hands the wish to start anew to the jobs."""
+    """Says what this run is; hands the wish to start anew to the jobs."""
     export_forced()
-    for line in messages.at_the_start(PLAN):
-        print(line, file=sys.stderr)
+    jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    steps = {rule.name: jobs[rule.name] for rule in workflow.rules if jobs[rule.name]}
+    cores = None if on_cluster() else all_cores()
+    print(*messages.at_the_start(PLAN, steps, cores), sep="\n", file=sys.stderr)
+
+
+def announce_failure() -> None:
+    """Says which steps failed, or that the run was stopped, and what to do next."""
+    failed = [(job.name, [*map(str, job.log)]) for job in workflow.scheduler.failed]
+    told = messages.after_failure(failed, STARTED, ["snakemake", *sys.argv[1:]])
+    print(*told, sep="\n", file=sys.stderr)
 
 
 STARTED = time.time()

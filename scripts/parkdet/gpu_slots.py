@@ -34,6 +34,12 @@ def visible_gpus(
     return sorted((found[1] for found in numbers if found), key=int)
 
 
+def gpu_models(driver: Path = Path("/proc/driver/nvidia/gpus")) -> set[str]:
+    """Names of the kinds of GPUs in this machine, as far as the driver tells them."""
+    told = [path.read_text(encoding="utf-8") for path in driver.glob("*/information")]
+    return {line[1].strip() for text in told for line in re.finditer(r"^Model:(.*)$", text, re.M)}
+
+
 def share_of_cores(cores: int, device: str, processes: int = 1) -> int:
     """CPU cores beside a job's GPUs: as many jobs as there are GPUs fit; all without a GPU."""
     shares = 1 if device == "cpu" else len(visible_gpus())

@@ -1,16 +1,39 @@
 """What a run says to people at its start and at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import join
 
+import msgspec
+
+from parkdet.errors import UserError
+from parkdet.files import read_json
+from parkdet.gpu_slots import gpu_models, visible_gpus
 from parkdet.plan import Plan
 
+TRAININGS = ("train_baseline", "finetune")  # rules
+DETECTIONS = ("infer", "infer_shard", "infer_val")
+LAST_LINES = 15
 
-def at_the_start(plan: Plan) -> Iterator[str]:
-    """What this run is."""
-    yield f"parkdet: run {plan.config.run!r}, data {plan.root}, results in {plan.results}/"
+
+def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iterator[str]:
+    """What this run is: what runs, on which data, where it computes, where to watch it.
+
+    Args:
+        jobs: how many of each rule will run, in the order of the rules.
+        cores: CPU cores of this machine for the run; None: the jobs go to a cluster.
+    """
+    yield f"parkdet: run {plan.config.run!r}, results in {plan.results}/"
+    steps = [name for name in jobs if name != "all"]
+    listed = [name if jobs[name] == 1 else f"{name} ({jobs[name]} jobs)" for name in steps]
+    yield f"  steps   {', '.join(listed)}"
+    yield f"  data    {plan.root}: {_images(plan, jobs)}"
     if not plan.has_test_set:
-        yield f"parkdet: {plan.root} has no test set: ends at the evaluation"
+        yield "          no test set, so this ends at the evaluation and the report"
+    yield f"  device  {_devices(plan, jobs, cores)}"
+    for name in [name for name in jobs if name in (*TRAININGS, *DETECTIONS)][:1]:
+        log = f"infer_1-of-{plan.config.infer.shards}" if name == "infer_shard" else name
+        yield f"  watch   tail -F {plan.results}/logs/{log}.log (each step has its own)"
 
 
 def after_success(plan: Plan, started: float) -> Iterator[str]:
@@ -26,10 +49,85 @@ def after_success(plan: Plan, started: float) -> Iterator[str]:
         yield f"The report, for a browser: {page}"
 
 
-def after_failure(plan: Plan) -> str:
-    """Where to look and what to type."""
-    return (
-        f"parkdet: a step failed. Its messages are above and in {plan.results}/logs/; what was "
-        "finished is kept. Run the same command again to go on. After a crash of Snakemake "
-        "itself: `snakemake --unlock`, then the same command."
+def after_failure(
+    failed: Iterable[tuple[str, Sequence[str]]], started: float, command: Sequence[str]
+) -> Iterator[str]:
+    """Which steps failed, the last lines of their logs, and what to type.
+
+    Args:
+        failed: rule and log files of each job that failed; none: the run was stopped.
+        started: ``time.time()`` at the start of the run.
+        command: the command line of the run.
+    """
+    failed = sorted(failed)
+    for rule, logs in failed:
+        yield f"parkdet: {rule} failed."
+        for log in logs:
+            yield from _last_lines(Path(log), started)
+    if not failed:
+        yield "parkdet: the run was stopped."
+    yield (
+        "What was finished is kept, and a training goes on where it was. "
+        + ("Mend what is said above, then run" if failed else "To go on, run")
+        + " the same command again:"
     )
+    yield f"  {join(command)}"
+    yield "After a crash of Snakemake itself, which leaves the folder locked, first:"
+    yield f"  {join([command[0], '--unlock', *command[1:]])}"
+
+
+def _last_lines(log: Path, started: float) -> Iterator[str]:
+    if not log.is_file() or log.stat().st_mtime < started:
+        yield f"It wrote nothing into {log}: what it said is above."
+        return
+    yield f"The end of {log}:"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    yield from (f"  {line}" for line in lines[-LAST_LINES:])
+
+
+class _Counted(msgspec.Struct):
+    images: list[msgspec.Raw] = []
+    annotations: list[msgspec.Raw] = []
+
+
+def _images(plan: Plan, jobs: Mapping[str, int]) -> str:
+    """Images of the prepared set, or of the annotation files where that has yet to be made."""
+    if "demo_data" in jobs:
+        return "synthetic scenes, drawn by this run"
+    try:
+        summary = Path(plan.results, "dataset/summary.json")
+        if "prepare_dataset" not in jobs and summary.is_file():
+            images = read_json(summary)["images"]
+            return ", ".join(f"{count:,} {part}" for part, count in images.items()) + " images"
+        train = read_json(Path(plan.train_json), _Counted)
+        found = f"{len(train.images):,} labelled images with {len(train.annotations):,} boxes"
+        for path in plan.test_json:
+            found += f", {len(read_json(Path(path), _Counted).images):,} test images"
+        return found
+    except UserError:
+        return "not counted"  # the step that needs the file says what is wrong with it
+
+
+def _devices(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> str:
+    """What the steps that need a GPU most compute on, as far as it is known before they run."""
+    training, infer = plan.config.training, plan.config.infer
+    found = {}
+    if jobs.keys() & TRAININGS:
+        found["training"] = _device(training.device, training.world_size, cores)
+    if jobs.keys() & DETECTIONS:
+        found["detection"] = _device(infer.device, 1, cores)
+    if len(found) == 2 and len({*found.values()}) == 1:
+        return found["training"]
+    return ", ".join(f"{name} on {device}" for name, device in found.items()) or "CPU"
+
+
+def _device(device: str, processes: int, cores: int | None) -> str:
+    if cores is None:
+        return "the cluster's nodes" + ("" if device == "auto" else f" ({device})")
+    gpus = visible_gpus()
+    if device == "cpu" or (device == "auto" and not gpus):
+        return f"the CPU, {cores} cores" + ("; no GPU is visible" if device == "auto" else "")
+    models = f" ({', '.join(sorted(gpu_models()))})" if gpu_models() else ""
+    if device == "auto":
+        device = f"{min(processes, len(gpus))} of {len(gpus)} GPUs"
+    return f"{device}{models}"

@@ -41,9 +41,14 @@ def test_every_preset_plans_the_whole_chain(project, data, preset):
     assert rules - {"evaluate_test"} == WHOLE_CHAIN
 
 
-def test_the_committed_config_plans_the_demo_with_scores(project):
+def test_the_committed_config_plans_the_demo_with_scores_and_without_heavy_imports(project):
+    result = project.snakemake("-n", PYTHONPROFILEIMPORTTIME="1")
     scores = {"evaluate_test", "start_weights", "infer_start", "evaluate_start"}
-    assert project.planned() == WHOLE_CHAIN | scores | {"demo_data"}
+    assert planned_rules(result.stdout) == WHOLE_CHAIN | scores | {"demo_data"}
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "parkdet.plan" in imported
+    assert not imported & {"torch", "cv2", "scipy", "matplotlib", "yolov5"}
 
 
 def test_a_preset_without_its_data_names_the_setting_and_the_tree(project):
