@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+TINY = 1e-300  # less has no fourth part
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -26,7 +28,8 @@ class Axis:
 
 def linear(label: str, values: Iterable[float], low: float | None = None) -> Axis:
     """An axis over all values (and ``low``), ending at round numbers."""
-    values = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    values = [value if abs(value) > TINY else 0.0 for value in values if math.isfinite(value)]
+    values = values or [0.0, 1.0]
     start = min(values) if low is None else low
     end = max(values)
     if end <= start:
