@@ -59,7 +59,7 @@ def planned_jobs(project: Project, *configs: str) -> Iterator[Job]:
     """The jobs of a dry run but `all`. Changes the project: jobs with a message print only that."""
     for path in (project.folder / "rules").glob("*.smk"):
         path.write_text(MESSAGE.sub("", path.read_text()))
-    result = project.snakemake("-n", "--configfile", *configs)
+    result = project.dry_run("--configfile", *configs)
     assert result.returncode == 0, result.stderr
     for rule, lines in JOB.findall(result.stdout):
         if rule != "all":

@@ -33,8 +33,9 @@ def make_world(folder: Path) -> Path:
     (folder / ".venv").symlink_to(sys.prefix)
     _draw_photographs(folder)
     _label_pictures(folder)
-    for root in ("data/challenge", "shared/data/vehicles", "shared/data/coco-traffic"):
-        skeleton(folder / root)
+    skeleton(folder / "data/challenge")
+    for preset in (folder / "presets").glob("*.yaml"):
+        skeleton(folder / "shared/data" / preset.stem)
     (folder / "shared/weights").mkdir()
     (folder / "shared/weights/yolov5n.pt").write_bytes(b"")
     for block in blocks(SOURCE / "README.md"):
@@ -48,7 +49,8 @@ def make_world(folder: Path) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """Variables of the commands: the environment is active, presets find their data."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {"PATH": path, "PARKDET_DATA": str(folder / "shared"), "OMP_NUM_THREADS": "1"}
+    own = {"PATH": path, "PARKDET_DATA": str(folder / "shared"), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **own}
 
 
 def _draw_photographs(folder: Path) -> None:

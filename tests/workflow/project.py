@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from forked_snakemake import call
+
 SOURCE = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "assets", "rules", "scripts", "presets", "profiles", "envs")
 
@@ -30,9 +32,14 @@ class Project:
             command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=timeout
         )
 
+    def dry_run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs ``snakemake -n`` with ``--cores 2``, in less than half the time of a new process."""
+        variables = {**os.environ, "OMP_NUM_THREADS": "2", **environment}
+        return call(self.folder, ["--cores", "2", "-n", *arguments], variables)
+
     def planned(self, *arguments: str, **environment: str) -> set[str]:
         """The rules that a dry run would start."""
-        result = self.snakemake("-n", *arguments, **environment)
+        result = self.dry_run(*arguments, **environment)
         assert result.returncode == 0, result.stdout + result.stderr
         return planned_rules(result.stdout + result.stderr)
 

@@ -97,7 +97,7 @@ def _words(command: str) -> list[str]:
 def _run(command: str, folder) -> None:
     words = _words(command)
     if words[0] == "snakemake":
-        code, output = call(folder, *words[1:], **environment(folder))
+        result = call(folder, words[1:], environment(folder))
     else:
         command = re.sub(r"^make ", "make -o .venv/installed ", command)
         result = subprocess.run(
@@ -108,8 +108,7 @@ def _run(command: str, folder) -> None:
             text=True,
             timeout=120,
         )
-        code, output = result.returncode, result.stdout + result.stderr
-    assert code == 0, f"{command}\n{output}"
+    assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
 
 
 def _check(command: str, block: Block, folder) -> None:
@@ -118,8 +117,8 @@ def _check(command: str, block: Block, folder) -> None:
     if "ci" in block.needs:
         _check_that_it_is_run_anyway(words)
     elif words[0] == "snakemake" and "--report" not in words:
-        code, output = call(folder, "-n", *words[1:], **environment(folder))
-        assert code == 0, f"{command}\n{output}"
+        result = call(folder, ["-n", *words[1:]], environment(folder))
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
     else:
         _parse(words)
 

@@ -24,8 +24,8 @@ def project(tmp_path_factory) -> Project:
 def data(tmp_path_factory) -> Path:
     """Stands for $PARKDET_DATA: every set that a preset names, and the weights."""
     folder = tmp_path_factory.mktemp("skeletons")
-    for name in ("vehicles", "coco-traffic", "challenge"):
-        skeleton(folder / "data" / name)
+    for preset in PRESETS:
+        skeleton(folder / "data" / preset.removesuffix(".yaml"))
     (folder / "weights").mkdir()
     (folder / "weights/yolov5n.pt").write_bytes(b"")
     return folder
@@ -52,7 +52,7 @@ def test_the_committed_config_plans_the_demo_with_scores_and_without_heavy_impor
 
 
 def test_a_preset_without_its_data_names_the_setting_and_the_tree(project):
-    result = project.snakemake("-n", "--configfile", "presets/challenge.yaml")
+    result = project.dry_run("--configfile", "presets/challenge.yaml")
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if "data.root" in line]
     assert len(lines) == 1
@@ -63,7 +63,7 @@ def test_a_preset_without_its_data_names_the_setting_and_the_tree(project):
 def test_a_three_line_config_holds_no_value_of_the_demo(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     config = project.write_config("mine.yaml", {"run": "mine", "data": {"root": str(root)}})
-    output = project.snakemake("-n", "--configfile", config).stdout
+    output = project.dry_run("--configfile", config).stdout
     assert "Training the baseline: 50 epochs at 640 px" in output
     assert "Cutting the detections to less than 20000000 bytes" in output
     assert "demo" not in output
@@ -72,14 +72,14 @@ def test_a_three_line_config_holds_no_value_of_the_demo(project, tmp_path):
 def test_run_is_required_in_a_config_of_the_users(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     config = project.write_config("nameless.yaml", {"data": {"root": str(root)}})
-    result = project.snakemake("-n", "--configfile", config)
+    result = project.dry_run("--configfile", config)
     assert result.returncode != 0
     assert "run: required" in result.stderr
 
 
 def test_a_wrong_config_gives_one_line_a_mistake(project):
     settings = {"run": "a", "data": {"root": "x", "rot": 1}, "cut": {"method": "guess"}}
-    result = project.snakemake("-n", "--configfile", project.write_config("wrong.yaml", settings))
+    result = project.dry_run("--configfile", project.write_config("wrong.yaml", settings))
     assert result.returncode != 0
     assert "  data.rot: unknown key; allowed here: root, train_json" in result.stderr
     assert (
@@ -95,7 +95,7 @@ def test_given_weights_leave_no_training_in_the_plan(project, data, tmp_path):
     (tmp_path / "b c.pt").write_bytes(b"")
     infer = {"weights": weights, "fuse": "wbf"}
     settings = {"run": "given", "data": {"root": str(root)}, "infer": infer}
-    result = project.snakemake("-np", "--configfile", project.write_config("given.yaml", settings))
+    result = project.dry_run("-p", "--configfile", project.write_config("given.yaml", settings))
     assert planned_rules(result.stdout) == WHOLE_CHAIN - TRAININGS
     assert f"--weights {weights[0]} '{weights[1]}' " in result.stdout
     assert "--fuse wbf" in result.stdout
@@ -104,7 +104,7 @@ def test_given_weights_leave_no_training_in_the_plan(project, data, tmp_path):
 def test_given_weights_that_are_missing_are_named(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     settings = {"run": "a", "data": {"root": str(root)}, "infer": {"weights": ["none.pt"]}}
-    result = project.snakemake("-n", "--configfile", project.write_config("none.yaml", settings))
+    result = project.dry_run("--configfile", project.write_config("none.yaml", settings))
     assert result.returncode != 0
     assert "infer.weights: no such file: none.pt" in result.stderr
 
@@ -127,7 +127,7 @@ def test_a_cut_by_worth_needs_the_detections_on_the_val_set(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     cut = {"ap": 75}
     config = project.write_config("cut.yaml", {"run": "a", "data": {"root": str(root)}, "cut": cut})
-    result = project.snakemake("-n", "-p", "--configfile", config, "--", "conf_cut")
+    result = project.dry_run("-p", "--configfile", config, "--", "conf_cut")
     rules = planned_rules(result.stdout)
     assert rules == PREPARATION | TRAININGS | {"infer", "infer_val", "conf_cut"}
     assert "--method per-class --max-bytes 20000000 --ap 75 " in result.stdout
@@ -148,7 +148,7 @@ def test_blanks_in_paths_and_braces_in_patterns_are_taken_literally(project, tmp
         "evaluate": {"test_truth": str(root / "test_ground_truth.json")},
     }
     config = project.write_config("literal.yaml", settings)
-    result = project.snakemake("-n", "-p", "--configfile", config)
+    result = project.dry_run("-p", "--configfile", config)
     assert result.returncode == 0, result.stderr
     assert rf"--data-root '{root}'" in result.stdout
     assert r"--group-pattern '_(\d{6})_\d+\.png$'" in result.stdout
