@@ -15,20 +15,20 @@ SPEED = {"conf-thres": 0.01, "iou-thres": 0.7, "max-det": 50}
 OUT = WORK / "infer"
 
 
-def photographs(name: str, most: int | None = None) -> Path:
-    """A folder with copies of the first test images of a set and, for each side, their list.
+def photographs(name: str, most: int | None = None, part: str = "test") -> Path:
+    """A folder with copies of the first images of a set's part and, for each side, their list.
 
     Files are named after the images' ids, as stock wants it. The classes are those of the weights.
     """
-    folder = OUT / f"{name}-{most or 'all'}"
+    folder = OUT / f"{name}-{part}-{most or 'all'}"
     if (folder / "dataset.yaml").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "images").mkdir(parents=True)
-    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
     listed = []
-    for image in json.loads(Path(*plan.test_json).read_text())["images"][:most]:
-        source = Path(*plan.test_images, image["file_name"])
+    annotations, images = source_of(name, part)
+    for image in json.loads(annotations.read_text())["images"][:most]:
+        source = images / image["file_name"]
         copy = folder / "images" / f"{image['id']:06d}{source.suffix}"
         shutil.copyfile(source, copy)
         listed.append({"id": image["id"], "file_name": copy.name})
@@ -40,6 +40,20 @@ def photographs(name: str, most: int | None = None) -> Path:
     parts = dict.fromkeys(("train", "val", "test"), f"{folder}/images.txt")
     (folder / "dataset.yaml").write_text(yaml.safe_dump({**parts, "names": names}))
     return folder
+
+
+def source_of(name: str, part: str) -> tuple[Path, Path]:
+    """The COCO file that lists a part of a set, and the folder of its images."""
+    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
+    if part == "train":
+        return Path(plan.train_json), Path(plan.train_images)
+    return Path(*plan.test_json), Path(*plan.test_images)
+
+
+def truth_of(name: str, part: str) -> Path:
+    """The COCO file with the true boxes of a part of a set."""
+    plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
+    return Path(plan.train_json if part == "train" else plan.test_truth)
 
 
 def weights() -> Path:
