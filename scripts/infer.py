@@ -63,7 +63,7 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
         "--fuse",
         choices=("nms", "wbf"),
         default="nms",
-        help="how several detectors are combined: the best box or the weighted mean of boxes",
+        help="how several detectors or views become one: the best box, or the mean of boxes",
     )
 
 
@@ -124,12 +124,12 @@ def main(arguments: argparse.Namespace) -> None:
         tta=arguments.tta,
         batch_size=arguments.batch_size,
         precision=resolve_precision(arguments.precision, device, training=False),
+        fuse=arguments.fuse,
     )
     job = Job(
         weights=arguments.weights,
         images=read_images(arguments.images, arguments.image_dir),
         settings=settings,
-        fusion=arguments.fuse,
         device=device,
         on_bad=arguments.on_bad,
         shard=arguments.shard,
@@ -140,7 +140,7 @@ def main(arguments: argparse.Namespace) -> None:
     found = infer_in_parts(job, store) if store else job.records()
     write_records(arguments.out, found)
     inputs = [*arguments.weights, *([] if arguments.images.is_dir() else [arguments.images])]
-    decisive = {**asdict(settings), "shard": arguments.shard, "fuse": arguments.fuse}
+    decisive = {**asdict(settings), "shard": arguments.shard}
     write_provenance(arguments.out, inputs, decisive, started, str(device))
     if store:
         store.deliver(job.wanted)

@@ -167,7 +167,8 @@ class Inference(Section):
     max_detections: int = Field(50, ge=1, description="Most detections an image.")
     tta: bool = Field(True, description="Test-time augmentation: three scales, one flipped.")
     fuse: Literal["nms", "wbf"] = Field(
-        "nms", description="Several weights: the best of boxes that overlap, or weighted fusion."
+        "nms",
+        description="Several weights or views: the best of boxes that overlap, or weighted fusion.",
     )
     precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
@@ -178,8 +179,8 @@ class Inference(Section):
 
     @model_validator(mode="after")
     def _wbf_needs_several(self) -> "Inference":
-        if self.fuse == "wbf" and len(self.weights) < 2:
-            raise ValueError("`fuse: wbf` needs two or more weights")
+        if self.fuse == "wbf" and len(self.weights) < 2 and not self.tta:
+            raise ValueError("`fuse: wbf` needs two or more weights, or `tta: true`")
         return self
 
 

@@ -133,12 +133,18 @@ def test_switches_and_empty_values_become_flags_or_nothing():
     assert "--tta" in inference_options(validate(LEAST))
 
 
-def test_weighted_boxes_fusion_is_for_several_weights():
-    several = validate({**LEAST, "infer": {"weights": ["a.pt", "b.pt"], "fuse": "wbf"}})
+@pytest.mark.parametrize(
+    ("weights", "tta"), [(["a.pt", "b.pt"], False), (["a.pt", "b.pt"], True), (["a.pt"], True)]
+)
+def test_weighted_boxes_fusion_is_for_several_weights_or_views(weights, tta):
+    several = validate({**LEAST, "infer": {"weights": weights, "tta": tta, "fuse": "wbf"}})
     assert inference_options(several)[-2:] == ["--fuse", "wbf"]
-    for weights in ([], ["a.pt"]):
-        with pytest.raises(UserError, match=r"infer: .*needs two or more weights"):
-            validate({**LEAST, "infer": {"weights": weights, "fuse": "wbf"}})
+
+
+@pytest.mark.parametrize("weights", [[], ["a.pt"]])
+def test_weighted_boxes_fusion_of_one_view_is_refused(weights):
+    with pytest.raises(UserError, match=r"infer: .*needs two or more weights, or `tta: true`"):
+        validate({**LEAST, "infer": {"weights": weights, "tta": False, "fuse": "wbf"}})
 
 
 def test_schema_and_page_are_in_step_with_the_models():

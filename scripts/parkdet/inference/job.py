@@ -29,7 +29,6 @@ class Job:
     weights: Sequence[Path]
     images: ImageSet
     settings: PredictSettings
-    fusion: str
     device: torch.device
     on_bad: str = "fail"
     """What becomes of an image that cannot be read: fail, or skip, without detections."""
@@ -52,7 +51,7 @@ class Job:
         detectors = [load_detector(path, categories, self.device) for path in self.weights]
 
         def found(sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
-            return detect(detectors, sources, self.settings, self.device, self.fusion)
+            return detect(detectors, sources, self.settings, self.device)
 
         try:
             yield from _readable(found, sources) if self.on_bad == "skip" else found(sources)
@@ -75,7 +74,6 @@ class Job:
         """
         decisive = {
             "settings": asdict(self.settings),
-            "fusion": self.fusion,
             "weights": [sha256_file(path) for path in self.weights],
             "categories": self.images.categories,
             "images": [(source.id, _content(source)) for source in self.images.sources],

@@ -18,13 +18,13 @@ from parkdet.inference.batches import Batch, plan_batches
 from parkdet.inference.letterbox import Picture, image_size, load_picture, padded_shape
 from parkdet.inference.sources import ImageSource
 from parkdet.inference.streams import start_streams
-from parkdet.inference.views import predict_views
+from parkdet.inference.views import VIEWS, predict_views, predict_views_apart
 from parkdet.progress import track
 
 DECODERS = 4  # threads
 AHEAD = 3  # batches a stream, with that which it computes
 
-Found = list[tuple[Picture, torch.Tensor]]
+Found = list[tuple[Picture, Sequence[torch.Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class PredictSettings:
     """Images a step."""
     precision: str = "fp32"
     """fp32, bf16 or fp16."""
+    fuse: str = "nms"
+    """How views, and detectors, become one: nms, or wbf (weighted boxes fusion)."""
     multi_label: bool = True
     """A candidate may stand for several classes."""
     classes: tuple[int, ...] | None = None
@@ -52,6 +54,11 @@ class PredictSettings:
     full_batches: bool = True
     """Pad a batch that lacks images. Arithmetic may differ in the last bits between batch sizes;
     with full batches a detection does not depend on which other images there are."""
+
+    @property
+    def parts(self) -> int:
+        """How many ``ImageDetections`` an image has: one of each view, if they are yet to fuse."""
+        return len(VIEWS) if self.tta and self.fuse == "wbf" else 1
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ def predict(
 ) -> Iterator[ImageDetections]:
     """Detects on every image once and yields the results in the order of ``sources``.
 
+    Where ``settings.parts`` is more than one, those of an image follow one another.
+
     On a CPU each image is computed alone and by one thread, several images at a time, so its
     detections depend neither on other images nor on the number of threads, unless there are more
     threads than images in a batch. Memory does not grow with the number of images.
@@ -94,15 +103,15 @@ def predict(
         model = FastDetector(model, settings.precision, device)
     compute = partial(_detect, model, replace(settings, batch_size=step), device)
     streams = min(torch.get_num_threads(), settings.batch_size) if step == 1 else 1
-    waiting: dict[int, ImageDetections] = {}
+    waiting: dict[int, list[ImageDetections]] = {}
     following = 0
     results = _computed(batches, sources, settings.imgsz, compute, streams)
     shown = track(results, len(sources), label, "images", size=_images)
     for batch, found in shown:
-        for index, (picture, boxes) in zip(batch.indices, found, strict=True):
-            waiting[index] = _in_source(sources[index].id, picture, boxes)
+        for index, (picture, parts) in zip(batch.indices, found, strict=True):
+            waiting[index] = [_in_source(sources[index].id, picture, boxes) for boxes in parts]
         while following in waiting:
-            yield waiting.pop(following)
+            yield from waiting.pop(following)
             following += 1
 
 
@@ -151,7 +160,7 @@ def _detect(
     device: torch.device,
     pictures: list[Future[Picture]],
 ) -> Found:
-    """Each picture with its boxes, scores and classes, (n, 6), in pixels of the padded picture."""
+    """Each picture with boxes, scores and classes, (n, 6), of its parts, in its padded pixels."""
     loaded = [picture.result() for picture in pictures]
     pixels = numpy.stack([picture.pixels for picture in loaded])
     missing = settings.batch_size - len(loaded)
@@ -161,16 +170,28 @@ def _detect(
         )
     # (n, height, width, 3) permuted is what torch calls channels last: no copy, and fast.
     images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255)
+    found = [
+        non_max_suppression(
+            candidates[: len(loaded)],
+            settings.confidence,
+            settings.iou,
+            settings.max_detections,
+            settings.multi_label,
+            classes=settings.classes,
+        )
+        for candidates in _see(detector, settings, images)
+    ]
+    return list(zip(loaded, zip(*found, strict=True), strict=True))
+
+
+def _see(
+    detector: FastDetector, settings: PredictSettings, images: torch.Tensor
+) -> list[list[torch.Tensor]]:
+    """Candidates of each part, for each image."""
+    if settings.parts > 1:
+        return predict_views_apart(detector, images, settings.confidence)
     see = partial(predict_views, detector) if settings.tta else detector
-    found = non_max_suppression(
-        see(images, settings.confidence)[: len(loaded)],
-        settings.confidence,
-        settings.iou,
-        settings.max_detections,
-        settings.multi_label,
-        classes=settings.classes,
-    )
-    return list(zip(loaded, found, strict=True))
+    return [see(images, settings.confidence)]
 
 
 def _in_source(image_id: int, picture: Picture, found: torch.Tensor) -> ImageDetections:

@@ -50,26 +50,25 @@ def detect(
     sources: Sequence[ImageSource],
     settings: PredictSettings,
     device: torch.device,
-    fusion: str = "nms",
 ) -> Iterator[ImageDetections]:
     """Detections of each image in order, fused over the detectors; ``classes`` are category ids.
 
-    Args:
-        fusion: how several detectors are combined: nms or wbf (weighted boxes fusion).
+    By weighted boxes fusion each view of each detector counts as a detector.
 
     Raises:
         UserError: an image cannot be read, or one category has two names.
     """
     several = len(detectors) > 1
     check_names([detector.names for detector in detectors])
-    knowing = Counter(category for detector in detectors for category in detector.names)
-    fuse = partial(fuse_by_wbf, knowing=knowing) if fusion == "wbf" else fuse_by_nms
+    known = [category for detector in detectors for category in detector.names] * settings.parts
+    fuse = partial(fuse_by_wbf, knowing=Counter(known)) if settings.fuse == "wbf" else fuse_by_nms
     streams = [
         _by_category(detector, sources, settings, device, f"infer {number}" if several else "infer")
         for number, detector in enumerate(detectors, start=1)
     ]
-    for parts in zip(*streams, strict=True):
-        if several:
+    # Each stream is read once for each part of an image, which it gives one after the other.
+    for parts in zip(*(stream for stream in streams for _ in range(settings.parts)), strict=True):
+        if len(parts) > 1:
             yield fuse(parts, settings.iou, settings.max_detections)
         else:
             yield parts[0]

@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from parkdet.detector.fast import FastDetector
 
-# Scale, mirrored left to right, layers asked. The largest view leaves out the layer of the large
-# objects and the smallest that of the small ones: the other views see objects of that size better.
+# Scale, mirrored left to right, layers asked if the candidates are to be put together: the largest
+# then leaves out the layer of the large objects and the smallest that of the small ones, which the
+# others see better.
 VIEWS = ((1.0, False, slice(None, -1)), (0.83, True, slice(None)), (0.67, False, slice(1, None)))
 GREY = 0.447  # the mean of photographs, used for padding
 
@@ -24,16 +25,34 @@ def predict_views(
     Returns:
         For each image (candidates, 5 + classes), as the detector gives them for one view.
     """
-    stride, views = int(detector.stride.max()), []
-    for scale, mirrored, layers in VIEWS:
-        view = images.flip(3) if mirrored else images
-        found = detector(_scaled(view, scale, stride), confidence, layers)
-        for candidates in found:
-            candidates[:, :4] /= scale
-            if mirrored:
-                candidates[:, 0] = images.shape[3] - candidates[:, 0]
-        views.append(found)
+    views = [_predict_view(detector, images, confidence, *view) for view in VIEWS]
     return [torch.cat(parts) for parts in zip(*views, strict=True)]
+
+
+def predict_views_apart(
+    detector: FastDetector, images: torch.Tensor, confidence: float
+) -> list[list[torch.Tensor]]:
+    """Candidates of each view, for each image as ``predict_views``, but of all layers."""
+    return [
+        _predict_view(detector, images, confidence, scale, mirrored) for scale, mirrored, _ in VIEWS
+    ]
+
+
+def _predict_view(
+    detector: FastDetector,
+    images: torch.Tensor,
+    confidence: float,
+    scale: float,
+    mirrored: bool,
+    layers: slice = slice(None),
+) -> list[torch.Tensor]:
+    view = images.flip(3) if mirrored else images
+    found = detector(_scaled(view, scale, int(detector.stride.max())), confidence, layers)
+    for candidates in found:
+        candidates[:, :4] /= scale
+        if mirrored:
+            candidates[:, 0] = images.shape[3] - candidates[:, 0]
+    return found
 
 
 def _scaled(images: torch.Tensor, scale: float, step: int) -> torch.Tensor:

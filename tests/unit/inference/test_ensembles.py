@@ -45,7 +45,7 @@ def sources(tmp_path_factory):
 @pytest.mark.parametrize("fusion", ["nms", "wbf"])
 def test_each_image_gets_the_fusion_of_what_each_detector_finds(detectors, sources, fusion):
     alone = [list(detect([detector], sources, SETTINGS, CPU)) for detector in detectors]
-    together = list(detect(detectors, sources, SETTINGS, CPU, fusion))
+    together = list(detect(detectors, sources, replace(SETTINGS, fuse=fusion), CPU))
     assert [image.id for image in together] == [10, 11, 12]
     for parts, found in zip(zip(*alone, strict=True), together, strict=True):
         if fusion == "nms":

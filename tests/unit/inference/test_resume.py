@@ -189,7 +189,9 @@ def test_damaged_parts_are_detected_again(infer, interrupt, seen, whole, tmp_pat
     assert out.read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", [("--iou", "0.3"), ("--weights", "2.pt"), "image"])
+@pytest.mark.parametrize(
+    "change", [("--iou", "0.3"), ("--fuse", "wbf"), ("--weights", "2.pt"), "image"]
+)
 def test_what_decides_the_result_starts_anew(infer, interrupt, seen, place, tmp_path, change):
     shutil.copytree(place / "images", tmp_path / "images")
     interrupt(4, fail)
