@@ -1,20 +1,21 @@
 """Ensembles on real photographs: three weights, fused, beside each of them alone.
 
 The weights are the baselines of three seeds that `make bench-accuracy` trains. Each alone and all
-three, fused by NMS and by weighted boxes fusion, predict the preset's test images (confidence
-0.001, 300 boxes, no test-time augmentation) and are scored on the test truth by pycocotools, at
-three IoU thresholds, since the gain could be that of a lucky one. The threshold is both that of
-each detector's NMS and that of the fusion.
+three, fused by NMS and by weighted boxes fusion, without and with test-time augmentation, predict
+the preset's test images (confidence 0.001, 300 boxes) and are scored on the test truth by
+pycocotools, at three IoU thresholds, since the gain could be that of a lucky one. The threshold is
+both that of each detector's NMS and that of the fusion. Weights alone with one view have nothing to
+fuse: `nms` and `wbf` are then the same.
 """
 
 import argparse
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from common import ROOT, VEHICLES, WORK, read_preset, score_file, table, write_record
 
-from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
 from parkdet.inference.predict import ImageDetections, PredictSettings
 from parkdet.inference.run import detect, load_detector
 from parkdet.inference.sources import read_images
@@ -23,7 +24,12 @@ from parkdet.submission.records import detection, write_detections
 
 IOUS = (0.5, 0.6, 0.7)
 BOXES = 300
-FUSIONS = {"nms": fuse_by_nms, "wbf": fuse_by_wbf}
+WAYS = {  # test-time augmentation, fusion
+    "nms": (False, "nms"),
+    "wbf": (False, "wbf"),
+    "tta nms": (True, "nms"),
+    "tta wbf": (True, "wbf"),
+}
 METRICS = {"ap": "AP", "ap50": "AP50"}
 
 
@@ -41,18 +47,20 @@ def main() -> None:
     detectors = [load_detector(path, images.categories, device) for path in weights]
     scores = {}
     for iou in IOUS:
-        settings = PredictSettings(config.training.imgsz, 0.001, iou, BOXES, False, 16)
-        alone = [list(detect([one], images.sources, settings, device)) for one in detectors]
-        found = {f"seed {seed}": images_of_one for seed, images_of_one in enumerate(alone)}
-        for name, fuse in FUSIONS.items():
-            found[name] = [fuse(parts, iou, BOXES) for parts in zip(*alone, strict=True)]
-        scores[iou] = {name: score(each, plan) for name, each in found.items()}
-        print(f"IoU {iou}: {scores[iou]}", flush=True)
+        scores[iou] = {}
+        for way, (tta, fuse) in WAYS.items():
+            settings = PredictSettings(config.training.imgsz, 0.001, iou, BOXES, tta, 16, fuse=fuse)
+            chosen = {f"seed {seed}": [one] for seed, one in enumerate(detectors)}
+            scores[iou][way] = {
+                name: score(detect(some, images.sources, settings, device), plan)
+                for name, some in {**chosen, "three": detectors}.items()
+            }
+            print(f"IoU {iou}, {way}: {scores[iou][way]}", flush=True)
     write_record(f"ensemble-{config.run}", {"preset": config.run, "scores": scores})
     print(report(scores))
 
 
-def score(images: list[ImageDetections], plan: Plan) -> dict[str, float]:
+def score(images: Iterable[ImageDetections], plan: Plan) -> dict[str, float]:
     """AP and AP50 of detections on the test truth."""
     out = WORK / plan.config.run / "ensemble.json"
     records = [
@@ -64,18 +72,19 @@ def score(images: list[ImageDetections], plan: Plan) -> dict[str, float]:
     return score_file(out, plan.test_truth)
 
 
-def report(scores: dict[float, dict[str, dict[str, float]]]) -> str:
-    """The figures as Markdown: one table a metric, one line a threshold."""
-    tables = []
-    for metric, title in METRICS.items():
-        rows = []
-        for iou, found in scores.items():
-            singles = [found[name][metric] for name in found if name not in FUSIONS]
-            values = [statistics.mean(singles), max(singles), *(found[f][metric] for f in FUSIONS)]
-            rows.append([str(iou), *(f"{value:.3f}" for value in values)])
-        header = [f"{title} at IoU", "mean of single", "best single", "three, nms", "three, wbf"]
-        tables.append(table(header, rows))
-    return "\n\n".join(tables)
+def report(scores: dict[float, dict[str, dict[str, dict[str, float]]]]) -> str:
+    """The figures as a Markdown table: one line a threshold and way."""
+    rows = []
+    for iou, ways in scores.items():
+        for way, found in ways.items():
+            values = []
+            for metric in METRICS:
+                singles = [each[metric] for name, each in found.items() if name != "three"]
+                values += [statistics.mean(singles), max(singles), found["three"][metric]]
+            rows.append([str(iou), way, *(f"{value:.3f}" for value in values)])
+    columns = ("mean of single", "best single", "three")
+    titles = [f"{title}: {column}" for title in METRICS.values() for column in columns]
+    return table(["IoU", "fused by", *titles], rows)
 
 
 if __name__ == "__main__":
