@@ -62,6 +62,11 @@ STILL = """\
 """
 
 
+def _heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class SlurmRun:
     """The folder of the copy, and what was started in it."""
@@ -120,6 +125,7 @@ class SlurmRun:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
+                preexec_fn=_heed_ctrl_c,
             )
         self.started.append(process)
         return process
