@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from parkdet.command_line import run, whole_number
+from parkdet.command_line import real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,9 +51,10 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--imgsz", type=whole_number(1), default=640, metavar="N", help="long side in pixels"
     )
-    group.add_argument("--conf", type=_share, default=0.01, metavar="F", help="least score")
+    share = real_number(least=0, most=1)
+    group.add_argument("--conf", type=share, default=0.01, metavar="F", help="least score")
     group.add_argument(
-        "--iou", type=_share, default=0.7, metavar="F", help="overlap that suppresses"
+        "--iou", type=share, default=0.7, metavar="F", help="overlap that suppresses"
     )
     group.add_argument(
         "--max-det", type=whole_number(1), default=50, metavar="N", help="most an image"
@@ -77,13 +78,6 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads", type=whole_number(1), metavar="N", help="threads of the arithmetic"
     )
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1, found {text}")
-    return number
 
 
 def _shard(text: str) -> tuple[int, int]:
