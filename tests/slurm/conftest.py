@@ -36,6 +36,7 @@ def finished(node: SlurmNode, tmp_path_factory: pytest.TempPathFactory) -> Itera
     run = SlurmRun.made(tmp_path_factory.mktemp("project") / "parkdet")
     try:
         run.finish()
+        run.keep_first()
         yield run
     finally:
         run.end_all()
@@ -50,6 +51,7 @@ def undisturbed(finished: SlurmRun) -> dict[str, str]:
 @pytest.fixture
 def run(finished: SlurmRun, undisturbed: dict[str, str]) -> Iterator[SlurmRun]:
     """The project without its baseline; no job of it is left at the end."""
+    finished.start_afresh()
     finished.forget_training()
     yield finished
     finished.end_all()

@@ -75,6 +75,11 @@ class SlurmRun:
     started: list[subprocess.Popen] = field(default_factory=list)
     before: set[str] = field(default_factory=set)  # numbers of the jobs of earlier tests
 
+    @property
+    def first(self) -> Path:
+        """What the first run left and said, whatever came after."""
+        return self.folder.parent / "first"
+
     @classmethod
     def made(cls, folder: Path) -> "SlurmRun":
         """A fresh copy with small settings and these two places changed."""
@@ -134,6 +139,11 @@ class SlurmRun:
         """Runs `snakemake --profile slurm` to its successful end."""
         assert self.start(*arguments).wait(seconds) == 0, self.said()[-4000:]
 
+    def keep_first(self) -> None:
+        """Copies what is there to ``first``."""
+        shutil.copytree(self.results, self.first, symlinks=True)
+        shutil.copy(self.folder / "said", self.first)
+
     def said(self) -> str:
         """What all snakemakes said so far."""
         return (self.folder / "said").read_text()
@@ -155,9 +165,8 @@ class SlurmRun:
         """State of each job of a rule since the test began, by its number."""
         lines = slurm("squeue", "-h", "-t", "all", "-o", "%A|%T|%k").splitlines()
         found = (line.split("|") for line in lines if line.split("|")[0] not in self.before)
-        return {
-            number: state for number, state, what in found if re.search(rf"\b\w*{rule}\b", what)
-        }
+        name = re.compile(f"rule_{rule}(_wildcards_.*)?")
+        return {number: state for number, state, what in found if name.fullmatch(what)}
 
     def job(self, rule: str) -> str:
         """The number of the one job of a rule that is running."""
@@ -165,18 +174,23 @@ class SlurmRun:
         assert len(running) == 1, self.jobs(rule)
         return running[0]
 
-    def forget_training(self) -> None:
-        """Removes the baseline and its state, and whatever a test before changed."""
-        for path in (
-            *self.results.glob("weights/baseline_*"),
-            self.results / "metrics/baseline.csv",
-        ):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.results / "state/baseline", ignore_errors=True)
+    def asked(self, number: str) -> str:
+        """What Slurm knows of a job."""
+        return slurm("scontrol", "show", "job", "-d", number)
+
+    def start_afresh(self) -> None:
+        """Removes whatever a test before changed."""
         for name in ("hold", "held", "slow", "saving", "said"):
             (self.folder / name).unlink(missing_ok=True)
         self.site()
         self.before = set(slurm("squeue", "-h", "-t", "all", "-o", "%A").split())
+
+    def forget_training(self) -> None:
+        """Removes the baseline and its state."""
+        metrics = self.results / "metrics/baseline.csv"
+        for path in (*self.results.glob("weights/baseline_*"), metrics):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.results / "state/baseline", ignore_errors=True)
 
     def weights(self) -> dict[str, str]:
         """SHA-256 of both weights of the baseline."""

@@ -1,6 +1,7 @@
 """Jobs beside each other, and one job on several GPUs."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -48,7 +49,6 @@ def test_one_training_on_two_gpus(run):
     two = config(run, "two.yaml", training={"processes": 2, "device": "auto"})
     run.finish("--configfile", two, "--until", "train_baseline", "--", "train_baseline")
     (number,) = run.jobs("train_baseline")
-    asked = slurm("scontrol", "show", "job", "-d", number)
-    assert "gres/gpu=2" in asked
+    assert re.search("TresPerJob=gres[:/]gpu:2", run.asked(number))
     sidecar = Path(run.results, "weights/baseline_last.pt.provenance.json")
     assert json.loads(sidecar.read_text())["machine"]["cuda_visible_devices"] == "0,1"

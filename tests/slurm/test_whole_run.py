@@ -1,19 +1,19 @@
 """The graph end to end, and what its jobs ask for."""
 
 import json
-
-from slurm_node import slurm
+import re
 
 
 def test_the_whole_graph_runs_on_slurm(finished):
-    validation = finished.results / "submission/validation.json"
+    validation = finished.first / "submission/validation.json"
     assert json.loads(validation.read_text())["valid"] is True
-    assert (finished.results / "summary.txt").read_text() in finished.said()
+    said = (finished.first / "said").read_text()
+    assert (finished.first / "summary.txt").read_text() in said
 
 
 def test_the_gpus_of_a_job_reach_its_script(finished):
     def machine(output: str) -> dict:
-        return json.loads((finished.results / f"{output}.provenance.json").read_text())["machine"]
+        return json.loads((finished.first / f"{output}.provenance.json").read_text())["machine"]
 
     training, cut = machine("weights/baseline_last.pt"), machine("submission/cut.json")
     assert training["cuda_visible_devices"] == "0"
@@ -26,15 +26,16 @@ def test_a_training_asks_for_a_gpu_and_for_what_stands_beside_it(run):
     run.hold()
     run.start("train_baseline")
     run.wait_for("held")
-    asked = slurm("scontrol", "show", "job", "-d", run.job("train_baseline"))
-    for wanted in ("Partition=gpu", "NumCPUs=2", "mem=1500M", "gres/gpu=1", "TimeLimit=00:30:00"):
+    asked = run.asked(run.job("train_baseline"))
+    for wanted in ("Partition=gpu", "NumCPUs=2", "mem=1500M", "TimeLimit=00:30:00"):
         assert wanted in asked
+    assert re.search("TresPerJob=gres[:/]gpu:1", asked)
     assert "GRES=gpu(IDX:0)" in asked or "GRES=gpu:1(IDX:0)" in asked
 
 
 def test_steps_that_compute_on_no_gpu_ask_for_none(run):
-    run.finish("--forcerun", "conf_cut", "--until", "conf_cut")
+    run.finish("--forcerun", "conf_cut", "--", "conf_cut")
     (number,) = run.jobs("conf_cut")
-    asked = slurm("scontrol", "show", "job", "-d", number)
+    asked = run.asked(number)
     assert "Partition=cpu" in asked
     assert "gpu" not in asked.replace("parkdet-gpu", "")
