@@ -31,7 +31,11 @@ from parkdet.submission.records import Detection, detection, read_detections
 STOCK = "stock"
 OURS = {"parkdet": "auto", "parkdet, fp32": "fp32"}
 ACCURACY = {"conf-thres": 0.001, "iou-thres": 0.6, "max-det": 300}
-ACCURACY_SETS = [("coco-traffic", "test", 640), ("vehicles", "test", 416), ("vehicles", "train", 416)]
+ACCURACY_SETS = [
+    ("coco-traffic", "test", 640),
+    ("vehicles", "test", 416),
+    ("vehicles", "train", 416),
+]
 """Nothing is trained here, so that the 564 training photographs serve as a larger test set."""
 
 
