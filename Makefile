@@ -1,4 +1,5 @@
 # make setup   the environment in .venv, from the pinned lock
+# make setup-tracking  MLflow and Weights & Biases, for training.tracking
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
 # make demo-picture  the README's picture, from the demo's detections
 # make test    the tests           make lint   formatting, linting
@@ -14,14 +15,14 @@
 # make bench-cut  the cut at the challenge's size, beside the search of 2022
 # make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
 # By hand: scripts/convert_annotations.py  YOLO or Pascal VOC label files in (docs/data.md)
-# make lock    the lock anew       make docs   the generated pages
+# make lock    the locks anew       make docs   the generated pages
 # make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
 # make clean   caches and results of the demo; make clean-state  saved training state
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo demo-weights demo-picture test fuzz test-slurm test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-infer bench-cut bench-cut-methods lint lock docs clean clean-state
+.PHONY: setup setup-tracking demo demo-weights demo-picture test fuzz test-slurm test-slow bench-accuracy bench-ensemble bench-train bench-loader bench-precision bench-equal-time bench-prepare bench-infer bench-cut bench-cut-methods lint lock docs clean clean-state
 
 setup: .venv/installed
 
@@ -30,6 +31,12 @@ setup: .venv/installed
 		|| { echo "parkdet needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r envs/requirements.lock
+	touch $@
+
+setup-tracking: .venv/tracking-installed
+
+.venv/tracking-installed: envs/tracking.lock .venv/installed
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r envs/tracking.lock
 	touch $@
 
 demo: setup
@@ -92,12 +99,17 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check -l 100 Snakefile rules
+	$(BIN)/hadolint envs/Containerfile
 	$(BIN)/snakemake --lint
 
+COMPILE := $(BIN)/uv pip compile --quiet --config-file envs/uv.toml --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
+
 lock: setup
-	$(BIN)/uv pip compile --quiet --config-file envs/uv.toml --python-version 3.11 \
-		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
-		envs/requirements.in -o envs/requirements.lock
+	$(COMPILE) envs/requirements.in -o envs/requirements.lock
+	$(COMPILE) envs/tracking.in -c envs/requirements.lock -o envs/tracking.lock
+	sed -i "s/[0-9a-f]\{64\}/$$(sha256sum envs/requirements.lock | cut -c 1-64)/" \
+		envs/parkdet.post-deploy.sh
 
 docs: setup
 	$(BIN)/python scripts/document_config.py --schema schemas/config.schema.json --page docs/configuration.md

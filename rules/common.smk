@@ -25,6 +25,7 @@ from parkdet.options import (
     pretrained_options,
     report_options,
     summary_options,
+    tracking_options,
     training_options,
 )
 from parkdet.plan import Plan

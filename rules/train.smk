@@ -56,7 +56,7 @@ rule train_baseline:
         "--weights {input.weights} --last {output.last} --best {output.best} "
         f"--metrics {{output.metrics}} --state-dir {R}/state/baseline "
         f"--tensorboard {R}/tensorboard/baseline {{params.options:q}} "
-        f"{machine_options(CONFIG)} "
+        f"{machine_options(CONFIG)} {tracking_options(PLAN)} "
         "--threads {threads} ${{PARKDET_FORCED_train_baseline-}} --log {log}"
 
 
@@ -91,5 +91,5 @@ rule finetune:
         "--weights {input.weights} --last {output.last} --best {output.best} "
         f"--metrics {{output.metrics}} --state-dir {R}/state/tune "
         f"--tensorboard {R}/tensorboard/tune {{params.options:q}} "
-        f"{machine_options(CONFIG)} "
+        f"{machine_options(CONFIG)} {tracking_options(PLAN)} "
         "--threads {threads} ${{PARKDET_FORCED_finetune-}} --log {log}"

@@ -49,6 +49,15 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="also log figures for TensorBoard"
     )
+    files.add_argument(
+        "--tracking",
+        type=_trackers,
+        default=(),
+        metavar="mlflow,wandb",
+        help="also log them for MLflow or Weights & Biases, in files (see docs/tracking.md)",
+    )
+    files.add_argument("--tracking-dir", type=Path, metavar="DIR", help="folder of these files")
+    files.add_argument("--run-name", default="", metavar="NAME", help="what they call the run")
 
 
 def _add_course(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +204,13 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _trackers(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not {*names} <= {"mlflow", "wandb"}:
+        raise argparse.ArgumentTypeError(f"must be mlflow, wandb or both, found {text}")
+    return names
+
+
 def _batch_size(text: str) -> int | str:
     return text if text == "auto" else whole_number(1)(text)
 
@@ -215,11 +231,13 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.training.nodes import read_nodes
     from parkdet.training.rank_process import is_rank, reported_to_launcher
     from parkdet.training.settings import Settings, parse_hyperparameters
+    from parkdet.training.tracking import check_trackers
 
     keep_freed_memory()
     options = vars(arguments) | {"hyp": parse_hyperparameters(arguments.hyp)}
     del options["log"]
     settings = Settings(**options)
+    check_trackers(settings.tracking, settings.tracking_dir)
     processes, nodes = count_processes(settings.device, settings.processes), read_nodes()
     if not is_rank():
         claim_gpus(settings.device, processes)

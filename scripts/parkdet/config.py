@@ -64,6 +64,11 @@ class Training(Section):
         ge=0,
         description="Longest time between two saved states; 0: at the ends of epochs only.",
     )
+    tracking: list[Literal["mlflow", "wandb"]] = Field(
+        [],
+        description="Trackers beside TensorBoard, which is always written; in files of the run's "
+        "folder, see docs/tracking.md.",
+    )
     nominal_batch: int = Field(
         64, ge=1, description="Batch size that gradients are accumulated to."
     )

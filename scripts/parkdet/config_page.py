@@ -81,6 +81,8 @@ def _in_words(option: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in option["enum"])
     if "const" in option:
         return f"`{option['const']}`"
+    if "enum" in option.get("items", {}):
+        return f"list of {_in_words(option['items'])}"
     words = {"null": "null", "array": "list of texts", "string": "text", "object": "mapping"}
     text = words.get(option["type"], option["type"])
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}

@@ -76,6 +76,13 @@ def machine_options(config: Config) -> str:
     return join(flags + ["--no-deterministic"] * (not config.training.deterministic))
 
 
+def tracking_options(plan: Plan) -> str:
+    """Options of train.py for trackers, for the shell: never a param."""
+    names, folder = plan.config.training.tracking, f"{plan.results}/tracking"
+    flags = ["--tracking", ",".join(names), "--tracking-dir", folder]
+    return join([*flags, "--run-name", plan.config.run]) if names else ""
+
+
 def inference_options(config: Config) -> list[str]:
     """Options of infer.py that decide its result."""
     names = {"imgsz": "--imgsz", "batch_size": "--batch-size", "confidence": "--conf"}

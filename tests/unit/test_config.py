@@ -10,7 +10,13 @@ from parkdet.config import validate
 from parkdet.config_page import page, schema
 from parkdet.errors import UserError
 from parkdet.files import read_yaml
-from parkdet.options import inference_options, machine_options, training_options
+from parkdet.options import (
+    inference_options,
+    machine_options,
+    tracking_options,
+    training_options,
+)
+from parkdet.plan import Plan
 
 PROJECT = Path(__file__).parents[2]
 LEAST = {"run": "a", "data": {"root": "photos"}}
@@ -33,6 +39,7 @@ def test_two_keys_are_enough():
         ({"training": {"batch_size": 0}}, "at least 1, or auto, found 0"),
         ({"run": "../a"}, "  run: String should match pattern"),
         ({"baseline": {"hyp": "none.yaml"}}, "  baseline.hyp: Cannot read none.yaml"),
+        ({"training": {"tracking": ["neptune"]}}, "should be 'mlflow' or 'wandb', found 'nep"),
         ({"training": {"workers": True}}, "  training.workers: Input should be a valid integer"),
         ({"infer": {"device": "cuda:0,1"}}, "  infer.device: String should match pattern"),
         ({"training": {"device": "cuda:0,"}}, "  training.device: String should match pattern"),
@@ -113,6 +120,16 @@ def test_what_does_not_decide_the_result_is_no_option_of_a_training():
     fast = validate({**LEAST, "training": {"deterministic": False}})
     assert "--no-deterministic" in machine_options(fast).split()
     assert training_options(fast, fast.baseline) == options
+
+
+def test_trackers_are_no_option_that_decides_and_none_by_default():
+    tracked = validate({**LEAST, "training": {"tracking": ["mlflow", "wandb"]}})
+    expected = "--tracking mlflow,wandb --tracking-dir results/a/tracking --run-name a"
+    assert tracking_options(Plan(tracked)) == expected
+    assert tracking_options(Plan(validate(LEAST))) == ""
+    assert training_options(tracked, tracked.baseline) == training_options(
+        validate(LEAST), validate(LEAST).baseline
+    )
 
 
 def test_the_hours_for_both_trainings_are_shared_by_their_passes_over_the_images():

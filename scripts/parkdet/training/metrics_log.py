@@ -1,17 +1,14 @@
-"""The figures of each epoch: a line for people, a CSV file, TensorBoard."""
+"""The figures of each epoch: a line for people, a CSV file."""
 
 import csv
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parkdet.files import atomic_write
 from parkdet.progress import duration
-from parkdet.training.state import TrainingState
 
-log = logging.getLogger("parkdet")
+if TYPE_CHECKING:
+    from parkdet.training.state import TrainingState
 
 COLUMNS = (
     *("epoch", "lr_bias", "lr_decay", "lr_norm", "box_loss", "obj_loss", "cls_loss"),
@@ -49,7 +46,7 @@ def describe(row: dict[str, Any], stage: str, epochs: int) -> str:
     )
 
 
-def describe_course(state: TrainingState, batches: int) -> str:
+def describe_course(state: "TrainingState", batches: int) -> str:
     """How long the whole training still takes, the latest losses and scores.
 
     Args:
@@ -68,40 +65,3 @@ def _losses(box: float, objectness: float, classes: float) -> str:
 
 def _scores(row: dict[str, Any]) -> str:
     return f"AP50 {row['ap50']:.3f} AP {row['ap']:.3f}"
-
-
-class Board:
-    """Figures for TensorBoard; without a folder, or if it cannot be written, it does nothing."""
-
-    def __init__(self, folder: Path | None, epochs_done: int) -> None:
-        self._writer = None
-        if folder is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            with self._told():
-                self._writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
-
-    def close(self) -> None:
-        """Writes out what is left."""
-        if self._writer is not None:
-            with self._told():
-                self._writer.close()
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Adds an epoch's figures."""
-        if self._writer is None:
-            return
-        with self._told():
-            for column in COLUMNS[1:]:
-                if row.get(column) is not None:
-                    self._writer.add_scalar(column, row[column], row["epoch"])
-            self._writer.flush()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """These figures are not worth a training: if they cannot be written, none are any more."""
-        try:
-            yield
-        except OSError as error:
-            self._writer = None
-            log.warning("no more figures for TensorBoard: %s", error)

@@ -21,13 +21,14 @@ from parkdet.training.faults import machine_faults_explained
 from parkdet.training.fingerprint import environment, fingerprint
 from parkdet.training.lock import StateLock
 from parkdet.training.loop import Trainer
-from parkdet.training.metrics_log import Board, describe, write_csv
+from parkdet.training.metrics_log import describe, write_csv
 from parkdet.training.saver import Saver
 from parkdet.training.settings import Settings
 from parkdet.training.setup import Job, build_state, read_job, settle_anchors
 from parkdet.training.signals import StopRequest, stop_requests
 from parkdet.training.state import TrainingState
 from parkdet.training.store import StateStore, differences, open_store
+from parkdet.training.tracking import Course, tracked
 
 log = logging.getLogger("parkdet")
 
@@ -147,7 +148,7 @@ def _run_epochs(
     job: Job, state: TrainingState, store: StateStore, lock: StateLock, stop: StopRequest
 ) -> None:
     settings = job.settings
-    if state.finished:
+    if state.finished and store.delivered():
         return
     context = {"environment": environment(job.device), "code": _code()}
     log.info(
@@ -159,22 +160,29 @@ def _run_epochs(
         job.precision,
     )
     saver = Saver(store, lock, context, settings.checkpoint_minutes)
-    with (
-        closing(Trainer(job, state, stop, saver)) as trainer,
-        closing(Board(settings.tensorboard, state.epoch)) as board,
-    ):
-        while not state.finished:
-            try:
-                row = trainer.run_epoch()
-            except StoppedEarly as error:
-                raise StoppedEarly(
-                    f"{stop.signal.name}: {error}; the state is saved in {saver.save(state)}. "
-                    "Run the same command again to continue."
-                ) from None
-            saver.save(state)
-            write_csv(settings.metrics, state.history)
-            board.add(row)
-            log.info("%s", describe(row, settings.stage, state.epochs))
+    with tracked(settings, _course(job, state, store)) as trackers:
+        if state.finished:  # and died before all was written
+            return
+        with closing(Trainer(job, state, stop, saver)) as trainer:
+            while not state.finished:
+                try:
+                    row = trainer.run_epoch()
+                except StoppedEarly as error:
+                    raise StoppedEarly(
+                        f"{stop.signal.name}: {error}; the state is saved in {saver.save(state)}. "
+                        "Run the same command again to continue."
+                    ) from None
+                saver.save(state)
+                write_csv(settings.metrics, state.history)
+                trackers.add(row)
+                log.info("%s", describe(row, settings.stage, state.epochs))
+
+
+def _course(job: Job, state: TrainingState, store: StateStore) -> Course:
+    settings = job.settings
+    identity = store.identity() if settings.tracking else ""
+    name = f"{settings.run_name} {settings.stage}".strip()
+    return Course(identity, name, job.decisive, tuple(state.history))
 
 
 def _write_outputs(job: Job, state: TrainingState, started: float) -> None:

@@ -20,7 +20,7 @@ AUTO = "auto"
 NOT_DECISIVE = frozenset(
     {"dataset", "weights", "state_dir", "last", "best", "metrics", "tensorboard"}
     | {"precision", "device", "workers", "threads", "cache_gb", "retrain"}
-    | {"checkpoint_minutes", "deterministic"}
+    | {"checkpoint_minutes", "deterministic", "tracking", "tracking_dir", "run_name"}
 )
 
 
@@ -65,6 +65,9 @@ class Settings:
     checkpoint_minutes: float = 10.0
     deterministic: bool = True
     tensorboard: Path | None = None
+    tracking: tuple[str, ...] = ()
+    tracking_dir: Path | None = None
+    run_name: str = ""
     retrain: bool = False
 
     def decisive(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -84,6 +85,17 @@ class StateStore:
         for path in self.files():
             path.unlink()
         self._delivered.unlink(missing_ok=True)
+        self._identity.unlink(missing_ok=True)
+
+    def identity(self) -> str:
+        """32 hexadecimal digits that stand for this training, until it is cleared."""
+        if not self._identity.exists():
+            write_json(self._identity, uuid.uuid4().hex)
+        return read_json(self._identity, str)
+
+    @property
+    def _identity(self) -> Path:
+        return self.folder / "identity.json"
 
     @property
     def _delivered(self) -> Path:
@@ -99,7 +111,7 @@ class StateStore:
 
     def tidy(self) -> None:
         """Removes what saves that were killed left; for the one process that may write here."""
-        for name in (NAMES, "owner.json"):
+        for name in (NAMES, "owner.json", "identity.json"):
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink(missing_ok=True)
 

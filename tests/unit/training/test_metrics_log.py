@@ -1,8 +1,6 @@
-from contextlib import closing
-
 import torch
 
-from parkdet.training.metrics_log import COLUMNS, Board, describe, describe_course, write_csv
+from parkdet.training.metrics_log import COLUMNS, describe, describe_course, write_csv
 from parkdet.training.state import TrainingState
 
 ROW = {
@@ -42,21 +40,3 @@ def test_the_course_says_losses_scores_and_the_end_of_the_whole_training():
     assert describe_course(state, 100) == f"training ends in 19.0 h, {losses}"
     state.epoch, state.history = 2, [SCORED, ROW]
     assert describe_course(state, 100).endswith(f"{losses}, AP50 0.250 AP 0.250 after epoch 2")
-
-
-def test_board_writes_an_event_file(tmp_path):
-    with closing(Board(tmp_path, 0)) as board:
-        board.add(SCORED)
-    assert next(tmp_path.iterdir()).name.startswith("events.out")
-
-
-def test_a_board_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path, messages):
-    (tmp_path / "file").touch()
-    with closing(Board(tmp_path / "file" / "board", 0)) as board:
-        board.add(SCORED)
-    assert messages.text.count("no more figures for TensorBoard") == 1
-
-
-def test_no_board_without_a_folder():
-    with closing(Board(None, 0)) as board:
-        board.add(ROW)

@@ -61,6 +61,7 @@ def test_what_decides_the_result_is_decisive(change):
         {"checkpoint_minutes": 1.0},
         {"deterministic": False},
         {"tensorboard": Path("board")},
+        {"tracking": ("mlflow",), "tracking_dir": Path("files"), "run_name": "lot"},
     ],
 )
 def test_where_and_how_fast_is_not(change):
