@@ -11,6 +11,10 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+# For --sdm apptainer; docs/containers.md says how to make it. Other runs do not look for it.
+container: "envs/parkdet.sif"
+
+
 include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/train.smk"
