@@ -25,6 +25,8 @@ NEEDS = {
     "network": "a network",
     "gpu": "a GPU",
     "slurm": "a Slurm cluster",
+    "cluster": "another cluster",
+    "container": "a container engine, or conda",
     "long": "more than 5 minutes, or a run that takes as long, or does not end by itself",
     "ci": "nothing, but is what the tests or CI run anyway",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from forked_snakemake import call
 from project import Project, copy_project
 from skeletons import skeleton
 
@@ -63,11 +64,10 @@ def cut(project: Project, kind: str, *options: str) -> Path:
     for name, text in programs.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    result = project.snakemake(
-        *("--configfile", "mine.yaml", "--allowed-rules", "conf_cut", "-f", "--sdm", kind),
-        *(*options, "--", "conf_cut"),
-        PATH=f"{folder}:{os.environ['PATH']}",
-    )
+    words = ["--cores", "1", "--configfile", "mine.yaml", "--allowed-rules", "conf_cut", "-f"]
+    words += ["--sdm", kind, *options, "--", "conf_cut"]
+    path = f"{folder}:{os.environ['PATH']}"
+    result = call(project.folder, words, {**os.environ, "PATH": path})
     assert result.returncode == 0, result.stderr[-3000:]
     assert (project.folder / "results/a/submission/best_preds_cut.json").stat().st_size > 50
     return folder
