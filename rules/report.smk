@@ -1,6 +1,10 @@
 """The report that people look at, and its charts for `snakemake --report`."""
 
 TEMPLATES = "scripts/parkdet/report/templates"
+# The preset that --configfile names, which others after it may change. As the config, for the
+# shell only.
+PRESETS = [path for path in workflow.overwrite_configfiles if Path(path).parent.name == "presets"]
+PRESET = join(["--preset", str(PRESETS[0])]) if PRESETS else ""
 
 
 rule report:
@@ -41,5 +45,5 @@ rule report:
     message:
         "Writing the report"
     shell:
-        f"python {SCRIPTS}/report.py --results {R} --config {CONFIG_TEXT} --out {R}/report "
+        f"python {SCRIPTS}/report.py --results {R} --config {CONFIG_TEXT} {PRESET} --out {R}/report "
         "{params.test:q} --threads {threads} --log {log}"

@@ -14,6 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--results", type=Path, required=True, help="folder of the run: results/{run}")
     add("--config", required=True, help="the run's config: a YAML file, or inline {...}")
+    add("--preset", type=Path, help="config that the run's was made from, to tell what differs")
     add("--test-images", type=Path, help="folder of the test images; without it: no test set")
     add("--test-truth", type=Path, help="COCO truth of the test set; without it: not scored")
     add("--threads", type=whole_number(1), default=2, help="images made small at a time")
@@ -41,6 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
         config=validate(settings),
         test_images=arguments.test_images,
         test_truth=arguments.test_truth,
+        preset=validate(read_yaml(arguments.preset)) if arguments.preset else None,
     )
     write_report(report, arguments.out, arguments.threads)
     log = logging.getLogger("parkdet")

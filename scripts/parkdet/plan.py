@@ -137,10 +137,16 @@ class Plan:
         files += [f"dataset/{part}.json" for part in self.parts]
         predicted = ["val", "best"] if self.has_test_set else ["val"]
         files += [f"predictions/{name}_preds.json" for name in predicted]
-        files.append("metrics/val_analysis.json")
+        files += [f"metrics/{name}_analysis.json" for name in self._scored]
         if not self.given_weights:
             files += [f"metrics/{stage}.csv" for stage in ("baseline", "tune")]
         return [*(f"{self.results}/{name}" for name in files), *self.summary_files.values()]
+
+    @property
+    def _scored(self) -> list[str]:
+        """What is scored: detections on val, on test, and on test by the starting weights."""
+        wanted = {"val": True, "test": bool(self.test_truth), "start": self.scores_start}
+        return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property
     def summary_files(self) -> dict[str, str]:

@@ -37,8 +37,9 @@ def test_every_preset_plans_the_whole_chain(project, data, preset):
     if preset == "challenge.yaml":
         settings = {"data": {"root": str(data / "data/challenge")}}
         configs.append(project.write_config("skeleton.yaml", settings))
-    rules = project.planned("--configfile", *configs, PARKDET_DATA=str(data))
-    assert rules - {"evaluate_test"} == WHOLE_CHAIN
+    result = project.dry_run("-p", "--configfile", *configs, PARKDET_DATA=str(data))
+    assert planned_rules(result.stdout) - {"evaluate_test"} == WHOLE_CHAIN
+    assert f"--preset {project.folder}/presets/{preset} " in result.stdout
 
 
 def test_the_committed_config_plans_the_demo_with_scores_and_without_heavy_imports(project):

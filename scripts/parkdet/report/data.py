@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from parkdet.report.axes import linear, powers
+from parkdet.report.photographs import PARTS, boxes_an_image, counted, recording_sizes
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import Coco, Run, read_csv
 from parkdet.report.svg import Bar, Mark, Series, bar_chart, line_chart, nothing, steps
@@ -25,10 +26,13 @@ def build(run: Run) -> Section:
         return section
     section.charts["class_histogram"] = _class_histogram(summary)
     section.charts["box_sizes"] = _box_sizes(run.parts)
+    section.charts["boxes_an_image"] = boxes_an_image(run.parts)
     issues = run.find("dataset/issues.csv")
     section.values = {
         "summary": summary,
         "split": _split_rows(summary),
+        "photographs": counted(run),
+        "recording_sizes": recording_sizes(run),
         "issues": read_csv(issues)[:ISSUES_SHOWN] if issues else [],
         "issue_count": sum(summary["issues"].values()),
         "examples": _examples(run),
@@ -72,14 +76,13 @@ def _box_sizes(parts: dict[str, Coco]) -> str:
 
 def _split_rows(summary: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     """What is known of train, val and test, a line each; None where it does not apply."""
-    parts = ("train", "val", "test")
     rows = {
         "images": summary["images"],
         "boxes": summary["boxes"],
         "images without a box": summary["images_without_boxes"],
         "recordings": summary["recordings"],
     }
-    return [(name, [row.get(part) for part in parts]) for name, row in rows.items()]
+    return [(name, [row.get(part) for part in PARTS]) for name, row in rows.items()]
 
 
 def _examples(run: Run) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def build(run: Run) -> Section:
     section.values["scores"] = [(SETS[name], item) for name, item in scores.items() if item]
     section.values["per_class"] = scores["val"]["per_class"] if scores["val"] else []
     section.values["best_f1"] = scores["val"]["best_f1"] if scores["val"] else None
-    section.values |= {"small": [], "analysis": None}
+    section.values |= {"small": [], "analysis": None, "gained": _gained(run, scores)}
     analysis = run.json("metrics/val_analysis.json")
     if analysis:
         add_analysis(section, analysis)
@@ -45,6 +45,25 @@ def build(run: Run) -> Section:
     section.charts["f1_confidence"] = _f1_confidence(matches, section.values["best_f1"])
     section.values["small"] = _small(envelopes, run.categories)
     return section
+
+
+def _gained(run: Run, scores: dict[str, Any]) -> dict[str, Any] | None:
+    """AP50 of each class and errors of each kind on the test set, before and after training."""
+    if not (scores["start"] and scores["test"]):
+        return None
+    before = {row["category_id"]: row["ap50"] for row in scores["start"]["per_class"]}
+    classes = [
+        (row["name"], before.get(row["category_id"]), row["ap50"])
+        for row in scores["test"]["per_class"]
+    ]
+    analyses = [run.json(f"metrics/{name}_analysis.json") for name in ("start", "test")]
+    kinds = []
+    if all(analyses):
+        start, end = (item["errors"] for item in analyses)
+        rows = zip(start["kinds"], end["kinds"], strict=True)
+        kinds = [("right", start["right"], end["right"])]
+        kinds += [(old["kind"], old["count"], new["count"]) for old, new in rows]
+    return {"classes": classes, "kinds": kinds}
 
 
 def _points(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:

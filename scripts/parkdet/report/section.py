@@ -17,6 +17,7 @@ class Figure(NamedTuple):
 FIGURES = {
     "class_histogram": Figure("data", "Boxes of each class"),
     "box_sizes": Figure("data", "Sizes of the boxes"),
+    "boxes_an_image": Figure("data", "Boxes in an image"),
     "losses": Figure("training", "Losses"),
     "scores": Figure("training", "Scores on val"),
     "learning_rate": Figure("training", "Learning rate"),

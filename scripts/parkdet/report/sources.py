@@ -74,12 +74,14 @@ class Run:
     Attributes:
         test_images: folder of the test images; None: the run has no test set.
         test_truth: COCO truth of the test set, if it has one.
+        preset: the config that this one was made from, if it was.
     """
 
     results: Path
     config: Config
     test_images: Path | None = None
     test_truth: Path | None = None
+    preset: Config | None = None
 
     def find(self, name: str) -> Path | None:
         """A file of the results, if it is there."""

@@ -75,5 +75,7 @@ def _together(sidecars: list[dict[str, Any]], key: str) -> list[tuple[str, str]]
     found: dict[str, set[str]] = {}
     for record in sidecars:
         for name, value in record.get(key, {}).items():
+            if value is None:
+                continue  # as the GPUs of a machine without
             found.setdefault(name, set()).add(str(value))
     return [(name, ", ".join(sorted(values))) for name, values in found.items()]

@@ -65,10 +65,14 @@ class _Frame:
 
 
 def document(title: str, body: Sequence[str], height: float, width: float = WIDTH) -> str:
-    """The svg element; ``title`` is what a screen reader says."""
+    """The svg element; ``title`` is what a screen reader says.
+
+    One that is wider than the others may shrink, but not until it cannot be read.
+    """
+    least = f' style="min-width:{0.8 * width:.0f}px"' if width > WIDTH else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" '
-        f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"{least} '
         f'aria-label="{escape(title)}">'
         f"{''.join(body)}</svg>"
     )

@@ -15,7 +15,7 @@ from parkdet.report.words import duration
 
 def build(run: Run) -> Section:
     """Curves over the epochs of both trainings, and the settings that were chosen."""
-    section = Section("training", values={"settings": changed_settings(run.config)})
+    section = Section("training", values={"settings": changed_settings(run.config, run.preset)})
     if not run.trains:
         weights = ", ".join(run.config.infer.weights)
         section.missing.append(f"Nothing was trained: the weights were given ({weights}).")
@@ -108,17 +108,22 @@ def _stage(name: str, rows: list[Epoch]) -> dict[str, Any]:
     }
 
 
-def changed_settings(config: Config) -> list[dict[str, Any]]:
-    """The settings that differ from their defaults, by the path of their keys."""
-    return [row for row in _leaves(config, "") if row["value"] != row["default"]]
+def changed_settings(config: Config, preset: Config | None) -> list[dict[str, Any]]:
+    """The settings that differ from the preset's, without one from the defaults, by path."""
+    rows = _leaves(config, "")
+    if preset is not None:
+        values = {row["name"]: row["value"] for row in _leaves(preset, "")}
+        rows = [{**row, "usual": values[row["name"]]} for row in rows]
+    return [row for row in rows if row["value"] != row["usual"]]
 
 
 def _leaves(model: BaseModel, path: str) -> list[dict[str, Any]]:
+    """Each setting with its value and, as what is usual, its default."""
     rows = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             rows += _leaves(value, f"{path}{name}.")
         elif field.default is not PydanticUndefined:  # what has no default is no deviation
-            rows.append({"name": f"{path}{name}", "value": value, "default": field.default})
+            rows.append({"name": f"{path}{name}", "value": value, "usual": field.default})
     return rows

@@ -132,8 +132,8 @@ def test_the_page_says_what_the_files_say(page, made):
     assert f"<dd>{metrics['ap50']:.3f}</dd>" in page
     assert f"<dd>{cut['bytes']:,}</dd>" in page
     assert "3 val images share a recording with train" in page
-    assert "<code>baseline.hyp.lr0</code></th><td>0.02</td>" in page
-    assert "<code>baseline.hyp.lrf</code>" not in page
+    assert "<code>baseline.<wbr>hyp.<wbr>lr0</code></th><td>0.02</td>" in page
+    assert "hyp.<wbr>lrf</code>" not in page
 
 
 def test_the_analysis_is_shown_where_there_is_one(page, report, made):

@@ -1,6 +1,8 @@
 """The parts of the report, one by one: figures that are checked against what they stand for."""
 
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,12 @@ from parkdet.evaluation.average_precision import RECALLS
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, Matches, match
 from parkdet.evaluation.operating_point import best_f1
-from parkdet.report import gallery, submission
+from parkdet.report import gallery, photographs, quality, submission
 from parkdet.report.curves import CONFIDENCES, precision_curves, rates_at_confidence
 from parkdet.report.gallery import Shown
 from parkdet.report.overview import hints
 from parkdet.report.section import Section
-from parkdet.report.sources import Image
+from parkdet.report.sources import Box, Coco, Image
 from parkdet.report.thumbnails import thumbnail
 from parkdet.report.training import changed_settings
 from parkdet.report.words import change, duration, figure, size
@@ -144,14 +146,73 @@ def test_an_image_that_cannot_be_read_has_no_picture(tmp_path):
 
 def test_settings_are_told_from_their_defaults_in_all_sections():
     names = {
-        row["name"]: (row["value"], row["default"])
-        for row in changed_settings(MadeRun(Path()).config)
+        row["name"]: (row["value"], row["usual"])
+        for row in changed_settings(MadeRun(Path()).config, None)
     }
     assert names == {
         "baseline.epochs": (2, 50),
         "baseline.hyp.lr0": (0.02, 0.01),
         "cut.max_bytes": (5000, 20_000_000),
     }
+
+
+def test_of_a_preset_only_what_was_changed_in_it_is_told():
+    config = MadeRun(Path()).config
+    preset = config.model_copy(update={"cut": config.cut.model_copy(update={"max_bytes": 20})})
+    changed = changed_settings(config, preset)
+    assert changed == [{"name": "cut.max_bytes", "value": 5000, "usual": 20}]
+
+
+def test_photographs_are_counted_by_size_and_by_what_their_names_tell(made):
+    assert photographs.counted(made.read()) == {
+        "size in pixels": [("160 x 96", [8, 8, 8])],
+        "weather": [("clear", [4, 4, 4]), ("rain", [4, 4, 4])],
+        "place": [("outdoors", [8, 8, 8])],
+    }
+    assert photographs.counted(made.read(test_set=False))["place"] == [("outdoors", [8, 8, None])]
+
+
+def test_recordings_are_found_by_the_pattern_of_the_config(made):
+    run = made.read()
+    data = run.config.data.model_copy(update={"group_pattern": "_(맑음|비)_"})
+    grouped = replace(run, config=run.config.model_copy(update={"data": data}))
+    assert photographs.recording_sizes(grouped) == "4 to 4, half of them at most 4"
+
+
+def test_images_are_counted_by_their_boxes():
+    images = [Image(number, "a.png") for number in range(4)]
+    boxes = [Box(image, 1, (0, 0, 9, 9)) for image in (0, 1, 1, 1, 2, 2)]
+    counts = photographs._counts(Coco(images, boxes))
+    assert counts.tolist() == [1, 3, 2, 0]
+    assert photographs._shares(counts, np.arange(5)).tolist() == [25, 25, 25, 25]
+    assert photographs._shares(counts, np.array([0, 2, 4])).tolist() == [50, 50]
+
+
+@pytest.mark.parametrize("boxes", [[], [0], [3] * 4, [0, 999]])
+def test_any_numbers_of_boxes_make_a_chart(boxes):
+    images = [Image(number, "a.png") for number in range(len(boxes))]
+    found = [Box(n, 1, (0, 0, 9, 9)) for n, count in enumerate(boxes) for _ in range(count)]
+    chart = photographs.boxes_an_image({"train": Coco(images, found), "val": Coco()})
+    assert ("polyline" in chart) == bool(boxes)
+
+
+def test_what_training_gained_is_told_class_by_class_and_kind_by_kind(made, tmp_path):
+    run = made.read()
+    scored = run.config.evaluate.model_copy(update={"start_weights": True, "test_truth": "t.json"})
+    shutil.copytree(run.results, tmp_path / "made")
+    for end in ("", "_analysis"):  # as if the starting weights had been as good on val
+        shutil.copy(
+            run.results / f"metrics/val{end}.json", tmp_path / f"made/metrics/start{end}.json"
+        )
+    config = run.config.model_copy(update={"evaluate": scored})
+    gained = quality.build(replace(run, results=tmp_path / "made", config=config)).values["gained"]
+    before, after = (run.json(f"metrics/{part}.json")["per_class"] for part in ("val", "test"))
+    assert gained["classes"] == [
+        (row["name"], old["ap50"], row["ap50"]) for old, row in zip(before, after, strict=True)
+    ]
+    assert gained["kinds"][0][0] == "right"
+    assert len(gained["kinds"]) == 7
+    assert quality.build(run).values["gained"] is None
 
 
 def test_a_score_that_fell_is_a_hint(made):
