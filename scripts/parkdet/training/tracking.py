@@ -156,7 +156,9 @@ class MLflow:
 
         files = (folder / "mlflow").absolute().as_uri()
         self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or files)
-        self._run = self._found(course) or self._created(course)
+        experiment, own = self._experiment(), f"tags.training = '{course.identity}'"
+        found = self._client.search_runs([experiment], own, max_results=1)
+        self._run = found[0].info.run_id if found else self._created(experiment, course)
         self._client.update_run(self._run, status="RUNNING")
         known = {point.step for point in self._client.get_metric_history(self._run, "seconds")}
         for row in course.history:
@@ -175,33 +177,19 @@ class MLflow:
         """Gives the run the state that lists of runs show."""
         self._client.set_terminated(self._run, "FINISHED" if finished else "KILLED")
 
-    def _found(self, course: Course) -> str | None:
-        experiment = self._client.get_experiment_by_name(_experiment())
-        if experiment is None:
-            return None
-        own = f"tags.training = '{course.identity}'"
-        runs = self._client.search_runs([experiment.experiment_id], own, max_results=1)
-        return runs[0].info.run_id if runs else None
+    def _experiment(self) -> str:
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
+        known = self._client.get_experiment_by_name(name)
+        return known.experiment_id if known else self._client.create_experiment(name)
 
-    def _created(self, course: Course) -> str:
+    def _created(self, experiment: str, course: Course) -> str:
         from mlflow.entities import Param
 
-        experiment = self._client.get_experiment_by_name(_experiment())
-        number = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(_experiment())
-        )
-        run = self._client.create_run(
-            number, tags={"training": course.identity}, run_name=course.name
-        )
+        tags = {"training": course.identity}
+        run = self._client.create_run(experiment, tags=tags, run_name=course.name)
         parameters = [Param(name, str(value)) for name, value in course.settings.items()]
         self._client.log_batch(run.info.run_id, params=parameters)
         return run.info.run_id
-
-
-def _experiment() -> str:
-    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
 
 
 class WeightsAndBiases:
