@@ -8,10 +8,11 @@ import msgspec
 
 from parkdet.errors import UserError
 from parkdet.files import read_json
+from parkdet.forced import TRAININGS
 from parkdet.gpu_slots import gpu_models, visible_gpus
 from parkdet.plan import Plan
+from parkdet.provenance import sidecar
 
-TRAININGS = ("train_baseline", "finetune")  # rules
 DETECTIONS = ("infer", "infer_shard", "infer_val")
 LAST_LINES = 15
 
@@ -34,6 +35,29 @@ def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iter
     for name in [name for name in jobs if name in (*TRAININGS, *DETECTIONS)][:1]:
         log = f"infer_1-of-{plan.config.infer.shards}" if name == "infer_shard" else name
         yield f"  watch   tail -F {plan.results}/logs/{log}.log (each step has its own)"
+
+
+def of_other_code(plan: Plan, code: str) -> Iterator[str]:
+    """Which weights of the run were trained with other code, which trains nothing by itself.
+
+    Args:
+        code: hash of the training's code as it is now.
+
+    Raises:
+        UserError: the sidecar of the weights cannot be read.
+    """
+    if plan.given_weights:
+        return
+    rules = [
+        rule
+        for rule, stage in TRAININGS.items()
+        if _code_of(Path(plan.results, f"weights/{stage}_last.pt")) not in (None, code)
+    ]
+    if rules:
+        yield (
+            f"parkdet: trained with other code than there is now: {', '.join(rules)}. To train "
+            f"again use --forcerun {' '.join(rules)}"
+        )
 
 
 def after_success(plan: Plan, started: float) -> Iterator[str]:
@@ -131,3 +155,9 @@ def _device(device: str, processes: int, cores: int | None) -> str:
     if device == "auto":
         device = f"{min(processes, len(gpus))} of {len(gpus)} GPUs"
     return f"{device}{models}"
+
+
+def _code_of(weights: Path) -> str | None:
+    """Hash of the code that trained the weights, if they are there and it is known."""
+    path = sidecar(weights)
+    return read_json(path).get("code") if path.is_file() else None

@@ -44,8 +44,13 @@ def write_provenances(
     settings: dict[str, Any],
     started: float,
     device: str = "cpu",
+    code: str | None = None,
 ) -> None:
-    """Writes the sidecars of files that were made together; each input is hashed once."""
+    """Writes the sidecars of files that were made together; each input is hashed once.
+
+    Args:
+        code: hash of the code that made them, for steps that a change of it does not run again.
+    """
     shared = {
         "inputs": {str(path): sha256_file(path) for path in inputs},
         "settings": settings,
@@ -58,6 +63,7 @@ def write_provenances(
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
         },
         "git_revision": _git_revision(),
+        **({"code": code} if code else {}),
         "seconds": round(time.time() - started, 3),
     }
     for output in outputs:

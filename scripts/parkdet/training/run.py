@@ -13,7 +13,7 @@ import parkdet
 from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
 from parkdet.errors import StoppedEarly, UserError
-from parkdet.provenance import write_provenance
+from parkdet.provenance import write_provenances
 from parkdet.training import ranks
 from parkdet.training.auto_batch import settle_batch_size
 from parkdet.training.determinism import arithmetic
@@ -55,16 +55,16 @@ def train(settings: Settings) -> None:
             _follow(job, state, stop)
             return
         if not settings.epochs:
-            _write_outputs(job, state, started)
+            _write_outputs(job, state, started, _code())
             return
         automatic = ("precision",) if settings.precision == "auto" else ()
         store = open_store(settings.state_dir, fingerprint(job.decisive), job.decisive, automatic)
         with StateLock(store.folder) as lock:
             store.tidy()
-            _resume(job, state, store)
+            code = _resume(job, state, store)
             _run_epochs(job, state, store, lock, stop)
             lock.check()
-            _write_outputs(job, state, started)
+            _write_outputs(job, state, started, code)
             store.mark_delivered()
 
 
@@ -86,18 +86,23 @@ def _follow(job: Job, state: TrainingState, stop: StopRequest) -> None:
             trainer.run_epoch()
 
 
-def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
-    """Loads the newest sound state into ``state``; without one, settles the anchors."""
-    saved = store.load()
-    if saved is not None and store.delivered() and _is_stale(job, saved, store.folder):
+def _resume(job: Job, state: TrainingState, store: StateStore) -> str:
+    """Loads the newest sound state into ``state``; without one, settles the anchors.
+
+    Returns the hash of the code that the training ends with.
+    """
+    code, saved = _code(), store.load()
+    if saved is not None and store.delivered() and _is_unwanted(job, saved, store.folder):
         store.clear()
         saved = None
     _take_up(job, state, ranks.from_main(saved), store.folder)
     if saved is None:
-        return
+        return code
     if state.finished:
         log.info("already trained: the outputs are written from %s", store.folder)
-        return
+        if saved["code"] != code:
+            log.warning("trained with other code than there is now: to train again, --retrain")
+        return saved["code"]
     within = f" and batch {state.batch} of the next" if state.batch else ""
     log.info("resuming after epoch %d%s from %s", state.epoch, within, store.folder)
     if job.settings.retrain:
@@ -109,8 +114,9 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> None:
     changes = differences(saved["environment"], environment(job.device))
     if changes:
         log.warning("the training continues, not bit-identical: %s", "; ".join(changes))
-    if saved["code"] != _code():
+    if saved["code"] != code:
         log.warning("the training continues with changed code: the result may differ")
+    return code
 
 
 def _take_up(job: Job, state: TrainingState, saved: dict[str, Any] | None, folder: Path) -> None:
@@ -127,15 +133,12 @@ def _take_up(job: Job, state: TrainingState, saved: dict[str, Any] | None, folde
         ) from error
 
 
-def _is_stale(job: Job, saved: dict[str, Any], folder: Path) -> bool:
-    """Whether a finished state is not to be used: on request, or its code was another."""
+def _is_unwanted(job: Job, saved: dict[str, Any], folder: Path) -> bool:
+    """Whether the state is of a finished training that is to be done again."""
     before = saved["state"]
     finished = before["stopped"] or before["epoch"] >= before["epochs"]
     if finished and job.settings.retrain:
         log.info("trained before, and trained anew as asked: %s", folder)
-        return True
-    if finished and saved["code"] != _code():
-        log.info("trained before with other code, so it is trained anew: %s", folder)
         return True
     return False
 
@@ -185,18 +188,23 @@ def _course(job: Job, state: TrainingState, store: StateStore) -> Course:
     return Course(identity, name, job.decisive, tuple(state.history))
 
 
-def _write_outputs(job: Job, state: TrainingState, started: float) -> None:
+def _write_outputs(job: Job, state: TrainingState, started: float, code: str) -> None:
     """Writes last, best and metrics; without a validation the best weights are the last."""
     settings = job.settings
     last = state.average.half()
     best = state.best
-    _write_weights(job, state, settings.last, last, {"epoch": state.epoch}, started)
+    _write_weights(job, state, settings.last, last, {"epoch": state.epoch})
     if best.epoch:
         meta = {"epoch": best.epoch, "fitness": best.fitness}
-        _write_weights(job, state, settings.best, best.weights, meta, started)
+        _write_weights(job, state, settings.best, best.weights, meta)
     else:
-        _write_weights(job, state, settings.best, last, {"epoch": state.epoch}, started)
+        _write_weights(job, state, settings.best, last, {"epoch": state.epoch})
     write_csv(settings.metrics, state.history)
+    inputs = [settings.dataset, job.train.truth]
+    inputs += [job.val.truth] if job.val else []
+    inputs += [settings.weights] if settings.weights else []
+    weights = (settings.last, settings.best)
+    write_provenances(weights, inputs, job.decisive, started, str(job.device), code)
 
 
 def _write_weights(
@@ -205,7 +213,6 @@ def _write_weights(
     path: Path,
     weights: dict[str, torch.Tensor],
     meta: dict[str, Any],
-    started: float,
 ) -> None:
     categories = job.train.categories
     checkpoint = Checkpoint(
@@ -217,7 +224,3 @@ def _write_weights(
         meta={**meta, "stage": job.settings.stage},
     )
     save_checkpoint(path, checkpoint)
-    inputs = [job.settings.dataset, job.train.truth]
-    inputs += [job.val.truth] if job.val else []
-    inputs += [job.settings.weights] if job.settings.weights else []
-    write_provenance(path, inputs, job.decisive, started, str(job.device))

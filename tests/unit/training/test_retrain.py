@@ -1,6 +1,7 @@
 """What is done with the state of a training that is finished or whose code has changed."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -56,7 +57,11 @@ def test_retrain_goes_on_with_an_unfinished_state_and_says_how_to_start_anew(
     assert f"remove {folder}" in warning.getMessage()
 
 
-def test_other_code_trains_anew_when_finished_and_warns_when_not(settings, monkeypatch, messages):
+def code_in_sidecar(settings):
+    return json.loads(settings.last.with_name("last.pt.provenance.json").read_text())["code"]
+
+
+def test_other_code_is_warned_of_and_trains_nothing_again(settings, monkeypatch, messages):
     short = dataclasses.replace(settings, epochs=2)
     with monkeypatch.context() as patch:
         interrupt(patch, 1, 1, kill)
@@ -65,6 +70,13 @@ def test_other_code_trains_anew_when_finished_and_warns_when_not(settings, monke
     monkeypatch.setattr(run, "_code", lambda: "other")
     train(short)
     assert "continues with changed code" in messages.text
+    assert code_in_sidecar(short) == "other"
+
     monkeypatch.setattr(run, "_code", lambda: "yet another")
-    train(short)
-    assert "trained before with other code" in messages.text
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Trainer, "run_epoch", lambda _: pytest.fail("trained again"))
+        train(short)
+    assert "trained with other code than there is now" in messages.text
+    assert code_in_sidecar(short) == "other"
+    train(dataclasses.replace(short, retrain=True))
+    assert code_in_sidecar(short) == "yet another"
