@@ -1,39 +1,40 @@
 """Snakemake called many times at the price of one start: each call is a fork of one process."""
 
-import multiprocessing
-import os
+import json
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from subprocess import CompletedProcess
-
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["snakemake.api", "snakemake.cli", "snakemake.workflow"])
 
 
 def call(
-    folder: Path, arguments: list[str], environment: Mapping[str, str]
-) -> CompletedProcess[str]:
+    folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Runs ``snakemake ARGUMENTS`` in a folder, in an environment that is exactly the one given."""
-    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as errors:
-        names = (out.name, errors.name)
-        process = _server.Process(target=_run, args=(folder, arguments, dict(environment), *names))
-        process.start()
-        process.join()
-        texts = (Path(name).read_text(encoding="utf-8") for name in names)
-        return CompletedProcess(["snakemake", *arguments], process.exitcode, *texts)
+    with tempfile.TemporaryDirectory() as place:
+        streams = [Path(place, name) for name in ("stdout", "stderr")]
+        request = {"arguments": arguments, "folder": str(folder), "environment": environment}
+        code = _ask_for(request | {path.name: str(path) for path in streams})
+        return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in streams))
 
 
-def _run(
-    folder: Path, arguments: list[str], environment: dict[str, str], out: str, errors: str
-) -> None:
-    for name, stream in ((out, sys.stdout), (errors, sys.stderr)):
-        with open(name, "ab") as file:
-            os.dup2(file.fileno(), stream.fileno())
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    from snakemake.cli import main
+@cache
+def _forks() -> subprocess.Popen[str]:
+    """The process that Snakemake is forked from; it ends with this one."""
+    command = [sys.executable, str(Path(__file__).with_name("snakemake_forks.py"))]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
-    main(arguments)
+
+def _ask_for(run: dict) -> int:
+    """The exit code of a run of Snakemake; a test that gives up leaves no answer for the next."""
+    forks = _forks()
+    try:
+        print(json.dumps(run), file=forks.stdin, flush=True)
+        return int(forks.stdout.readline())
+    except BaseException:
+        forks.kill()
+        _forks.cache_clear()
+        raise

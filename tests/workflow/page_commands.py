@@ -50,9 +50,10 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """Its commands, a line each."""
+        """Its commands, a line each or joined by `&&`."""
         lines = self.text.replace("\\\n", " ").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        commands = [line for line in lines if line.strip() and not line.startswith("#")]
+        return [part.strip() for line in commands for part in line.split(" && ")]
 
 
 def blocks(page: Path) -> list[Block]:

@@ -1,6 +1,33 @@
-"""Data folders with just enough in them for Snakemake to plan a run."""
+"""Data folders and scripts with just enough in them for Snakemake to plan a run, and to run it."""
 
 from pathlib import Path
+
+STUB = """
+import json, pathlib, sys
+
+from parkdet.report.section import FIGURES
+
+OUTPUTS = ("--out", "--last", "--best", "--metrics", "--stats", "--analysis")
+script, words = pathlib.Path(sys.argv[0]).stem, sys.argv[1:]
+with open("calls.jsonl", "a") as file:
+    file.write(json.dumps([script, words]) + "\\n")
+for option, value in zip(words, words[1:]):
+    out = pathlib.Path(value)
+    if option == "--out" and script == "prepare_dataset":
+        for name in ("images", "labels"):
+            (out / name).mkdir(parents=True)
+        parts = ("train", "val", "test")
+        files = [out / f"{part}.{end}" for part in parts for end in ("json", "txt")]
+        files += [out / name for name in ("dataset.yaml", "issues.csv", "summary.json")]
+    elif option == "--out" and script == "report":
+        (out / "gallery").mkdir(exist_ok=True)
+        files = [out / "index.html", *(out / f"figures/{name}.svg" for name in FIGURES)]
+    else:
+        files = [out] if option in OUTPUTS else []
+    for file in files:
+        file.write_text("")
+        pathlib.Path(f"{file}.provenance.json").write_text("{}")
+"""
 
 
 def skeleton(root: Path, test_set: bool = True) -> Path:
@@ -13,3 +40,9 @@ def skeleton(root: Path, test_set: bool = True) -> Path:
         (root / "test/images").mkdir(parents=True)
         (root / "Test_Images_Information.json").write_text('{"images": []}')
     return root
+
+
+def stub_scripts(project: Path) -> None:
+    """Makes each script write its arguments down and make the outputs that it is asked for."""
+    for script in (project / "scripts").glob("*.py"):
+        script.write_text(STUB)

@@ -14,7 +14,7 @@ from project import copy_project
 def test_the_demo_learns_and_hands_in_a_valid_submission(tmp_path):
     project = copy_project(tmp_path / "parkdet")
     started = time.monotonic()
-    result = project.snakemake(timeout=1700)
+    result = project.snakemake()
     minutes = (time.monotonic() - started) / 60
     assert result.returncode == 0, result.stderr[-3000:]
     results = project.folder / "results/demo"

@@ -13,43 +13,16 @@ from parkdet.config import validate
 from parkdet.errors import UserError
 from parkdet.plan import Plan
 from project import Project, copy_project
-from skeletons import skeleton
+from skeletons import skeleton, stub_scripts
 
 SIGNS = """주차 $(touch ran) `touch ran` ; touch ran & 'a" | touch ran #\\ * ~ > ran $9 !!"""
-STUB = """
-import json, pathlib, sys
-
-from parkdet.report.section import FIGURES
-
-OUTPUTS = ("--out", "--last", "--best", "--metrics", "--stats", "--analysis")
-script, words = pathlib.Path(sys.argv[0]).stem, sys.argv[1:]
-with open("calls.jsonl", "a") as file:
-    file.write(json.dumps([script, words]) + "\\n")
-for option, value in zip(words, words[1:]):
-    out = pathlib.Path(value)
-    if option == "--out" and script == "prepare_dataset":
-        for name in ("images", "labels"):
-            (out / name).mkdir(parents=True)
-        parts = ("train", "val", "test")
-        files = [out / f"{part}.{end}" for part in parts for end in ("json", "txt")]
-        files += [out / name for name in ("dataset.yaml", "issues.csv", "summary.json")]
-    elif option == "--out" and script == "report":
-        (out / "gallery").mkdir(exist_ok=True)
-        files = [out / "index.html", *(out / f"figures/{name}.svg" for name in FIGURES)]
-    else:
-        files = [out] if option in OUTPUTS else []
-    for file in files:
-        file.write_text("")
-        pathlib.Path(f"{file}.provenance.json").write_text("")
-"""
 
 
 @pytest.fixture
 def project(tmp_path) -> Project:
     """A copy of the project, itself at a hostile place, whose scripts only take notes."""
     project = copy_project(tmp_path / f"project {SIGNS}")
-    for script in (project.folder / "scripts").glob("*.py"):
-        script.write_text(STUB)
+    stub_scripts(project.folder)
     return project
 
 

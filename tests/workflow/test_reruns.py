@@ -5,20 +5,24 @@ Each test leaves the project as it found it, or works on results of its own.
 
 import json
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from parkdet.files import sha256_file
 from parkdet.report.section import FIGURES
-from project import Project, copy_project
+from project import PARTS, Project, copy_project
+from usage_page import rules, table
 
-AFTER_CUT = {"conf_cut", "validate_submission", "summary", "report"}
-AFTER_TUNE = {"infer", "infer_val", "evaluate", "evaluate_test"} | AFTER_CUT
 MEGABYTE = 1_000_000
+RULES = [
+    f"rules/{name}.smk"
+    for name in ("prepare", "train", "infer", "submission", "evaluate", "report")
+]
 
 
 def draw_scenes(root: Path) -> None:
@@ -64,11 +68,108 @@ def project(tmp_path_factory, root) -> Project:
     return project
 
 
-def changed(project: Project, root: Path, section: str, **values) -> str:
-    """Name of a config like the tiny one but for some values of one section."""
-    settings = tiny_settings(root)
-    settings[section] = {**settings[section], **values}
-    return project.write_config("changed.yaml", settings)
+# A change of the finished project: a context in which a config with this name is to be run.
+Change = Callable[[Project, Path], AbstractContextManager[str]]
+
+
+def setting(section: str, **values) -> Change:
+    """Other values in a section of the config."""
+
+    @contextmanager
+    def change(project: Project, root: Path) -> Iterator[str]:
+        settings = tiny_settings(root)
+        settings[section] = {**settings[section], **values}
+        yield project.write_config("changed.yaml", settings)
+
+    return change
+
+
+def text(rewrite: Callable[[str], str], *files: str) -> Change:
+    """Other text in files of the project."""
+
+    @contextmanager
+    def change(project: Project, root: Path) -> Iterator[str]:
+        before = {path: path.read_text() for path in (project.folder / file for file in files)}
+        try:
+            for path, content in before.items():
+                path.write_text(rewrite(content))
+                assert path.read_text() != content
+            yield "tiny.yaml"
+        finally:
+            for path, content in before.items():
+                path.write_text(content)
+
+    return change
+
+
+def code(*files: str) -> list[Change]:
+    """A statement more in each of the files, one at a time."""
+    return [text(lambda content: f"{content}\nCHANGED = 1\n", f"scripts/{file}") for file in files]
+
+
+def cosmetics(content: str) -> str:
+    """A comment, a docstring in other words and another lay-out."""
+    content = content.replace('"""', '"""In other words: ', 1).replace("\n\n", "\n\n\n\n", 1)
+    return f"{content}\n# a remark\n"
+
+
+@contextmanager
+def touched(project: Project, root: Path) -> Iterator[str]:
+    """New modification times for the whole project and for the annotations."""
+    assert (root / "train/label/Train.json").stat().st_size > 20 * MEGABYTE
+    for part in (*PARTS, "hyp.yaml", "tiny.yaml"):
+        for path in (project.folder / part, *(project.folder / part).rglob("*")):
+            os.utime(path)
+    for path in root.rglob("*.json"):
+        os.utime(path)
+    yield "tiny.yaml"
+
+
+STEPS = {
+    "prepare_dataset": "data/prepare",
+    "infer": "inference/resume",
+    "conf_cut": "submission/cut",
+    "evaluate": "evaluation/error_kinds",
+}
+TRAINING = ("train.py", "parkdet/training/loop.py")
+HARMLESS = {"workers": 1, "device": "auto", "checkpoint_minutes": 1, "deterministic": False}
+CHANGES = {
+    "modification times alone": [touched],
+    "comments, docstrings or formatting": [
+        text(
+            cosmetics,
+            *(f"scripts/{script}.py" for script in (*STEPS, "report", "train")),
+            *(f"scripts/parkdet/{module}.py" for module in STEPS.values()),
+        ),
+        text(lambda rule: rule.replace("python {SCRIPTS}", "python  {SCRIPTS}"), *RULES),
+        text(lambda rule: rule.replace("\nrule ", "\n# a remark\nrule "), *RULES),
+        text(lambda values: f"# a remark\n{values}", "hyp.yaml"),
+    ],
+    "code of the training": code(*TRAINING),
+    **{
+        f"code of `{step}.py`": code(f"{step}.py", f"parkdet/{module}.py")
+        for step, module in STEPS.items()
+    },
+    "code of `report.py`": [
+        *code("report.py", "parkdet/report/page.py"),
+        text(lambda page: f"{page}<!-- new -->", "scripts/parkdet/report/templates/page.html"),
+    ],
+    "code of a module that all steps use": code("parkdet/files.py"),
+    "`cut.max_bytes`": [setting("cut", max_bytes=4000)],
+    "`infer.iou`": [setting("infer", iou=0.5)],
+    "`infer.shards`": [setting("infer", shards=2)],
+    "`infer.on_bad`": [setting("infer", on_bad="skip")],
+    "`finetune.hyp`": [setting("finetune", hyp={"lr0": 0.002})],
+    "`training.workers`": [setting("training", **HARMLESS)],
+}
+
+
+def cases() -> Iterator[tuple]:
+    """Each change of a kind that the page names, and the rules that it says run then."""
+    for kind, said in table("change, when all is finished"):
+        (changes,) = (changes for start, changes in CHANGES.items() if kind.startswith(start))
+        for number, change in enumerate(changes):
+            yield pytest.param(change, rules(said), id=f"{kind} {number}")
 
 
 def test_a_finished_run_has_nothing_to_do(project):
@@ -104,75 +205,44 @@ def test_every_weights_and_json_output_has_a_sidecar(project):
         assert record["versions"]["torch"]
 
 
-def test_a_cut_parameter_cuts_again_and_infers_not(project, root):
-    config = changed(project, root, "cut", max_bytes=4000)
-    assert project.planned("--configfile", config) == AFTER_CUT
+@pytest.mark.parametrize(("change", "expected"), list(cases()))
+def test_a_change_runs_what_the_page_says(project, root, change, expected):
+    if expected & {"infer", "evaluate"}:
+        expected = expected | {"evaluate_test"}
+    with change(project, root) as config:
+        assert project.planned("--configfile", config) == expected
 
 
-def test_an_inference_parameter_trains_not(project, root):
-    config = changed(project, root, "infer", iou=0.5)
-    assert project.planned("--configfile", config) == AFTER_TUNE
+def test_every_kind_of_change_is_on_the_page():
+    kinds = [kind for kind, _ in table("change, when all is finished")]
+    assert len(kinds) == len(CHANGES)
 
 
-def test_a_finetune_hyperparameter_leaves_the_baseline(project, root):
-    config = changed(project, root, "finetune", hyp={"lr0": 0.002})
-    assert project.planned("--configfile", config) == {"finetune"} | AFTER_TUNE
+@pytest.mark.parametrize("file", TRAINING)
+def test_other_code_of_the_training_is_said_at_the_start(project, root, file):
+    (change,) = code(file)
+    with change(project, root):
+        result = project.snakemake("--configfile", "tiny.yaml")  # nothing to do, and no dry run
+    assert "Nothing to be done" in result.stderr
+    assert "trained with other code than there is now" in result.stderr
+    assert "--forcerun train_baseline finetune" in result.stderr
+    assert "other code" not in project.snakemake("--configfile", "tiny.yaml").stderr
 
 
-def test_settings_of_the_machine_train_not(project, root):
-    elsewhere = {"workers": 1, "device": "auto", "checkpoint_minutes": 1, "deterministic": False}
-    config = changed(project, root, "training", **elsewhere)
-    assert project.planned("--configfile", config) == set()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("scripts/conf_cut.py", "import argparse", "# a remark\nimport argparse"),
-        ("scripts/train.py", "import argparse", "# a remark\nimport argparse"),
-        ("hyp.yaml", "lr0: 0.01", "# a remark\nlr0: 0.01"),
-        (
-            "rules/submission.smk",
-            '"python {SCRIPTS}/conf_cut.py ',
-            '"python  {SCRIPTS}/conf_cut.py ',
-        ),
-        ("rules/train.smk", '"exec python {SCRIPTS}', '"exec  python {SCRIPTS}'),
-        ("rules/train.smk", "rule finetune:", "# a remark\nrule finetune:"),
-    ],
-)
-def test_cosmetic_changes_run_nothing(project, file, old, new):
-    project.edit(file, old, new)
-    try:
-        assert project.planned("--configfile", "tiny.yaml") == set()
-    finally:
-        project.edit(file, new, old)
-
-
-def test_a_change_of_code_runs_the_cheap_step_again_but_no_training(project):
-    old, new = "import argparse", "import argparse, math"
-    for script in ("conf_cut", "train"):
-        project.edit(f"scripts/{script}.py", old, new)
-    try:
-        assert project.planned("--configfile", "tiny.yaml") == AFTER_CUT
-    finally:
-        for script in ("conf_cut", "train"):
-            project.edit(f"scripts/{script}.py", new, old)
-
-
-def test_a_touched_annotation_file_of_20_mb_runs_nothing(project, root):
-    path = root / "train/label/Train.json"
-    assert path.stat().st_size > 20 * MEGABYTE
-    os.utime(path)
-    assert project.planned("--configfile", "tiny.yaml") == set()
-
-
-def test_preparing_again_with_equal_output_costs_no_training(project):
-    weights = project.folder / "results/tiny/weights/tune_best.pt"
-    before = weights.read_bytes()
-    result = project.snakemake("--configfile", "tiny.yaml", "--forcerun", "prepare_dataset")
+def test_preparing_again_with_equal_output_costs_no_training(project, root):
+    """Nor an inference, and also where the code of the training is another."""
+    results = project.folder / "results/tiny"
+    outputs = [results / "weights/tune_best.pt", results / "predictions/best_preds.json"]
+    before = [path.read_bytes() for path in outputs]
+    (change,) = code("parkdet/training/loop.py")
+    with change(project, root) as config:
+        forced = ("--configfile", config, "--forcerun", "prepare_dataset", "--", "infer")
+        result = project.snakemake(*forced)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert weights.read_bytes() == before
-    assert "already trained" in (project.folder / "results/tiny/logs/finetune.log").read_text()
+    assert [path.read_bytes() for path in outputs] == before
+    for rule in ("train_baseline", "finetune"):
+        assert "already trained" in (results / f"logs/{rule}.log").read_text()
+    assert project.planned("--configfile", "tiny.yaml") == set()
 
 
 def test_a_failed_rule_leaves_no_output_behind(project, root):
@@ -187,27 +257,3 @@ def test_a_failed_rule_leaves_no_output_behind(project, root):
     assert not list((project.folder / "results/failing/weights").glob("*"))
     assert "broken.pt" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_the_rules_run_on_another_cluster_too(project, tmp_path):
-    queue = f"{sys.executable} {Path(__file__).with_name('job_queue.py')}"
-    submit = f"{queue} submit {tmp_path} {{rule}} {{resources.mem_mb}} {{resources.runtime}}"
-    result = project.snakemake(
-        *("--configfile", "tiny.yaml", "-f", "conf_cut", "--executor", "cluster-generic"),
-        *("--cluster-generic-submit-cmd", submit, "--jobs", "1"),
-        *("--cluster-generic-status-cmd", f"{queue} status {tmp_path}"),
-        *("--seconds-between-status-checks", "1"),
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert (tmp_path / "jobs").read_text() == "conf_cut 4000 30\n"
-    assert "gpu=" not in result.stderr  # a cluster knows its GPUs
-
-
-def test_on_a_workstation_no_more_gpu_jobs_run_than_there_are_gpus(project):
-    forced = ("--configfile", "tiny.yaml", "-f", "conf_cut")
-    said = r"Provided resources: gpu=\D*(\d+)"
-    limits = {
-        gpus: re.findall(said, project.snakemake(*forced, CUDA_VISIBLE_DEVICES=gpus).stderr)
-        for gpus in ("", "0", "0,1")
-    }
-    assert limits == {"": ["1"], "0": ["1"], "0,1": ["2"]}
