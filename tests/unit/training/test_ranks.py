@@ -5,8 +5,6 @@ import re
 import runpy
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import psutil
 import pytest
 import torch
 
-import train
 from parkdet.detector.build import build_model
 from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
 from parkdet.errors import UserError
@@ -22,7 +19,7 @@ from parkdet.training import ranks, setup
 from parkdet.training.signals import StopRequest
 from parkdet.training.store import StateStore
 
-SCRIPT, STUB = Path(train.__file__), Path(__file__).with_name("train_stub.py")
+STUB = Path(__file__).with_name("train_stub.py")
 COURSE = (
     *("--epochs", "3", "--val-period", "2", "--image-weights", "--epoch-parts", "2"),
     *("--batch-size", "2"),
@@ -36,7 +33,7 @@ def free_port():
 
 
 class Training:
-    """A training that writes into ``here``, in ranks that are forked or by the command."""
+    """A training that writes into ``here``; its command runs in a fork."""
 
     def __init__(self, forks, dataset, weights, here):
         self._forks, self.here, self.log_file = forks, here, here / "log"
@@ -54,14 +51,11 @@ class Training:
         if ranks > 1:
             shared |= {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks)}
             shared |= {"LOCAL_WORLD_SIZE": str(ranks)}
-        options = [*self._options, *options, "--threads", str(ranks)]  # one for each
         started = []
         for rank in range(ranks):
             place = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            own = [*options, *(others if rank else ())]
-            given = {"ARGUMENTS": (self.log_file, own, place)}
-            started.append(self._forks.Process(target=runpy.run_path, args=(str(STUB), given)))
-            started[-1].start()
+            own = [*options, "--threads", str(ranks), *(others if rank else ())]  # one for each
+            started.append(self.command(*own, **place))
         return started
 
     def run(self, *options, **more):
@@ -74,9 +68,10 @@ class Training:
         return {process.exitcode for process in processes}
 
     def command(self, *options, **environment):
-        words = [sys.executable, str(SCRIPT), *self._options, *options]
-        with self.log_file.open("a") as log:
-            return subprocess.Popen(words, env=os.environ | environment, stdout=log, stderr=log)
+        given = {"ARGUMENTS": (self.log_file, [*self._options, *options], environment)}
+        process = self._forks.Process(target=runpy.run_path, args=(str(STUB), given))
+        process.start()
+        return process
 
     def wait_for_state(self, alive):
         deadline = time.monotonic() + 120
@@ -199,10 +194,10 @@ def test_the_command_killed_leaves_no_process_and_two_machines_end_it(uninterrup
     """The machines are two launchers on this one; only the first writes."""
     first, second = training("first"), training("second")
     process = first.command(*COURSE, *EVERY_BATCH, "--processes", "2", "--threads", "2")
-    first.wait_for_state(lambda: process.poll() is None)
+    first.wait_for_state(process.is_alive)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    process.wait()
+    process.join()
     assert len(family) >= 2
     _, alive = psutil.wait_procs(family, 20)
     assert not alive
@@ -213,7 +208,7 @@ def test_the_command_killed_leaves_no_process_and_two_machines_end_it(uninterrup
         machine.command(*COURSE, "--threads", "1", NODE_RANK=str(number), **shared)
         for number, machine in enumerate((first, second))
     ]
-    assert [machine.wait(120) for machine in machines] == [0, 0], first.log() + second.log()
+    assert first.codes(machines) == {0}, first.log() + second.log()
     assert first.weights() == uninterrupted.weights()
     assert [path.name for path in second.here.iterdir()] == ["log"]
 

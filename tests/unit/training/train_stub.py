@@ -1,4 +1,4 @@
-"""A rank of train.py in a forked process; run by path with `ARGUMENTS` = log, options, environment.
+"""train.py in a forked process; run by path with `ARGUMENTS` = log, options, environment.
 
 `STILL_NORMS` in the environment takes from batch norms that they look at the batch.
 """
@@ -18,4 +18,5 @@ import train  # noqa: E402
 
 if "STILL_NORMS" in os.environ:
     nn.BatchNorm2d.train = lambda self, mode=True: nn.Module.train(self, False)
+sys.orig_argv = [sys.executable, train.__file__, *options]  # a launcher starts ranks with these
 sys.exit(train.run(train.build_parser(), train.main, options))
