@@ -43,6 +43,11 @@ def test_blocks_say_what_they_are_and_what_they_need(page):
         assert block.language == "sh" or not COMMAND.search(block.text), block.place
 
 
+def test_every_mark_is_explained_to_contributors():
+    page = (SOURCE / "docs/contributing.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `<!-- needs: (\w+) -->`", page, re.MULTILINE) == [*NEEDS]
+
+
 @by_name
 def test_settings_in_blocks_are_valid(page):
     for block in blocks(page):
