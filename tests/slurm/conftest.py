@@ -49,9 +49,15 @@ def undisturbed(finished: SlurmRun) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(finished: SlurmRun, undisturbed: dict[str, str]) -> Iterator[SlurmRun]:
-    """The project without its baseline; no job of it is left at the end."""
+def project(finished: SlurmRun) -> Iterator[SlurmRun]:
+    """The project, in which nothing is held any more; no job of it is left at the end."""
     finished.start_afresh()
-    finished.forget_training()
     yield finished
     finished.end_all()
+
+
+@pytest.fixture
+def run(project: SlurmRun, undisturbed: dict[str, str]) -> SlurmRun:
+    """The project without its baseline."""
+    project.forget_training()
+    return project
