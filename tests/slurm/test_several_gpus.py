@@ -12,35 +12,35 @@ from slurm_node import slurm, wait_until
 from slurm_run import CONFIG
 
 
-def config(run, name, **sections) -> str:
+def config(project, name, **sections) -> str:
     """A config beside the usual one, with other values of some sections."""
     settings = CONFIG | {section: CONFIG[section] | own for section, own in sections.items()}
-    (run.folder / name).write_text(yaml.safe_dump(settings))
+    (project.folder / name).write_text(yaml.safe_dump(settings))
     return name
 
 
-def test_four_shards_on_two_gpus_give_the_bytes_of_one(run):
-    """One of them is killed and runs again alone; never more than two run."""
-    predictions = run.results / "predictions/best_preds.json"
+def test_four_shards_on_two_gpus_give_the_bytes_of_one(project):
+    """One of them is killed and runs again alone; never more than two project."""
+    predictions = project.results / "predictions/best_preds.json"
     whole = sha256_file(predictions)
-    sharded = config(run, "sharded.yaml", infer={"shards": 4})
-    shutil.rmtree(run.results / "state/infer")
-    run.hold()
-    snakemake = run.start("--configfile", sharded, "--keep-going", "--", "infer")
+    sharded = config(project, "sharded.yaml", infer={"shards": 4})
+    shutil.rmtree(project.results / "state/infer")
+    project.hold()
+    snakemake = project.start("--configfile", sharded, "--keep-going", "--", "infer")
     wait_until(
-        lambda: sorted(run.jobs("infer_shard").values()) == ["PENDING"] * 2 + ["RUNNING"] * 2,
+        lambda: sorted(project.jobs("infer_shard").values()) == ["PENDING"] * 2 + ["RUNNING"] * 2,
         300,
         "two shards compute, two wait",
     )
-    killed = min(run.jobs("infer_shard"))
+    killed = min(project.jobs("infer_shard"))
     slurm("scancel", "--signal=KILL", "--full", killed)
-    run.release()
+    project.release()
     assert snakemake.wait(400) != 0
     shards = {path.name for path in predictions.parent.glob("shards/*-of-4.json")}
     assert len(shards) == 3
-    before = len(run.jobs("infer_shard"))
-    run.finish("--configfile", sharded, "--", "infer")
-    assert len(run.jobs("infer_shard")) == before + 1
+    before = len(project.jobs("infer_shard"))
+    project.finish("--configfile", sharded, "--", "infer")
+    assert len(project.jobs("infer_shard")) == before + 1
     assert sha256_file(predictions) == whole
 
 
