@@ -20,7 +20,7 @@ def config(project, name, **sections) -> str:
 
 
 def test_four_shards_on_two_gpus_give_the_bytes_of_one(project):
-    """One of them is killed and runs again alone; never more than two project."""
+    """One of them is killed and runs again alone; never more than two run."""
     predictions = project.results / "predictions/best_preds.json"
     whole = sha256_file(predictions)
     sharded = config(project, "sharded.yaml", infer={"shards": 4})
