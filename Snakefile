@@ -31,7 +31,9 @@ rule all:
 
 
 onstart:
-    announce_start()
+    export_forced()
+    cores = None if on_cluster() else all_cores()
+    print(*messages.at_the_start(PLAN, steps(), cores), sep="\n", file=sys.stderr)
 
 
 onsuccess:
@@ -39,4 +41,5 @@ onsuccess:
 
 
 onerror:
-    announce_failure()
+    command = ["snakemake", *sys.argv[1:]]
+    print(*messages.after_failure(failures(), STARTED, command), sep="\n", file=sys.stderr)

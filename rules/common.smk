@@ -100,20 +100,15 @@ def export_forced() -> None:
     os.environ.update(forced_variables(R, forced, settings.forceall))
 
 
-def announce_start() -> None:
-    """Says what this run is; hands the wish to start anew to the jobs."""
-    export_forced()
+def steps() -> dict[str, int]:
+    """How many jobs of each rule will run, in the order of the rules; known only after parsing."""
     jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
-    steps = {rule.name: jobs[rule.name] for rule in workflow.rules if jobs[rule.name]}
-    cores = None if on_cluster() else all_cores()
-    print(*messages.at_the_start(PLAN, steps, cores), sep="\n", file=sys.stderr)
+    return {rule.name: jobs[rule.name] for rule in workflow.rules if jobs[rule.name]}
 
 
-def announce_failure() -> None:
-    """Says which steps failed, or that the run was stopped, and what to do next."""
-    failed = [(job.name, [*map(str, job.log)]) for job in workflow.scheduler.failed]
-    told = messages.after_failure(failed, STARTED, ["snakemake", *sys.argv[1:]])
-    print(*told, sep="\n", file=sys.stderr)
+def failures() -> list[tuple[str, list[str]]]:
+    """Rule and logs of each job that failed; none where the run was stopped."""
+    return [(job.name, [*map(str, job.log)]) for job in workflow.scheduler.failed]
 
 
 STARTED = time.time()
