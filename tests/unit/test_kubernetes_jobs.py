@@ -103,3 +103,14 @@ def test_what_a_status_means(jobs, status, outcome):
 )
 def test_a_job_that_is_gone_failed_and_a_server_that_is_away_is_asked_again(call, error, outcome):
     assert call("status", "job-7", CODE="1", ERROR=error).stdout == f"{outcome}\n"
+
+
+@pytest.mark.parametrize("written", ["lots-2", "lots-2 # ours", '"lots-2"'])
+def test_cancelling_deletes_jobs_in_the_namespace_of_the_site(call, tmp_path, written):
+    (tmp_path / "profiles/kubernetes").mkdir(parents=True)
+    (tmp_path / "profiles/kubernetes/site.yaml").write_text(f"# a site\nnamespace: {written}\n")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    command = [PROFILE / "cancel", "job-7", "job-8"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PATH": path}, input=b"", check=True)
+    said = (tmp_path / "said").read_text()
+    assert said == "--namespace lots-2 delete job --wait=false job-7 job-8\n"
