@@ -1,4 +1,4 @@
-"""Scores on val, on the test truth where there is one, and the closing summary."""
+"""Scores on val, and on the test truth where there is one."""
 
 
 rule evaluate:
@@ -93,29 +93,3 @@ if PLAN.scores_start:
             f"{R}/benchmarks/evaluate_start.tsv"
         message:
             "Scoring the starting weights on the test truth"
-
-
-rule summary:
-    input:
-        PLAN.summary_files.values(),
-    output:
-        json=f"{R}/summary.json",
-        text=f"{R}/summary.txt",
-        provenance=sidecar(f"{R}/summary.json"),
-    log:
-        f"{R}/logs/summary.log",
-    benchmark:
-        f"{R}/benchmarks/summary.tsv"
-    conda:
-        "../envs/parkdet.yaml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        options=summary_options(PLAN),
-        code=code_of("summary"),
-    message:
-        "Summing up"
-    shell:
-        f"python {SCRIPTS}/summary.py {{params.options:q}} --out {{output.json}} --log {{log}} "
-        "> {output.text}"

@@ -1,10 +1,37 @@
-"""The report that people look at, and its charts for `snakemake --report`."""
+"""The closing summary, the report that people look at, and its charts for `snakemake --report`."""
 
 TEMPLATES = "scripts/parkdet/report/templates"
-# The preset that --configfile names, which others after it may change. As the config, for the
-# shell only.
-PRESETS = [path for path in workflow.overwrite_configfiles if Path(path).parent.name == "presets"]
+# The first of the project's presets that --configfile names, which others after it may change. As
+# the config, for the shell only.
+NAMED = map(Path, workflow.overwrite_configfiles)
+PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets")]
 PRESET = join(["--preset", str(PRESETS[0])]) if PRESETS else ""
+
+
+rule summary:
+    input:
+        PLAN.summary_files.values(),
+    output:
+        json=f"{R}/summary.json",
+        text=f"{R}/summary.txt",
+        provenance=sidecar(f"{R}/summary.json"),
+    log:
+        f"{R}/logs/summary.log",
+    benchmark:
+        f"{R}/benchmarks/summary.tsv"
+    conda:
+        "../envs/parkdet.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=summary_options(PLAN),
+        code=code_of("summary"),
+    message:
+        "Summing up"
+    shell:
+        f"python {SCRIPTS}/summary.py {{params.options:q}} --out {{output.json}} --log {{log}} "
+        "> {output.text}"
 
 
 rule report:

@@ -4,8 +4,12 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parkdet.command_line import run, whole_number
+
+if TYPE_CHECKING:
+    from parkdet.config import Config
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,11 +46,27 @@ def main(arguments: argparse.Namespace) -> None:
         config=validate(settings),
         test_images=arguments.test_images,
         test_truth=arguments.test_truth,
-        preset=validate(read_yaml(arguments.preset)) if arguments.preset else None,
+        preset=_preset(arguments.preset) if arguments.preset else None,
     )
     write_report(report, arguments.out, arguments.threads)
     log = logging.getLogger("parkdet")
     log.info(f"Report: {arguments.out / 'index.html'} ({time.time() - started:.1f} s)")
+
+
+def _preset(path: Path) -> "Config | None":
+    """The preset; None if it is no config by itself, as one that others are to complete."""
+    import logging
+
+    from parkdet.config import validate
+    from parkdet.errors import UserError
+    from parkdet.files import read_yaml
+
+    try:
+        return validate(read_yaml(path))
+    except UserError as error:
+        log = logging.getLogger("parkdet")
+        log.warning("settings are compared with the defaults, not with %s: %s", path, error)
+        return None
 
 
 def _inline(text: str) -> dict:

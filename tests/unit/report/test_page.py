@@ -236,6 +236,21 @@ def test_the_command_takes_a_config_as_text_or_as_a_file(made, tmp_path):
     assert ">mine</h1>" in (tmp_path / "out/index.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("preset", "told"),
+    [
+        ("run: lot\ndata: {root: photos}\n", "differ from the preset lot"),
+        ("cut: {max_bytes: 5000}\n", "differ from the defaults"),  # for others to complete
+    ],
+)
+def test_settings_are_compared_with_a_preset_that_is_a_config(made, tmp_path, preset, told):
+    (tmp_path / "lot.yaml").write_text(preset)
+    options = ["--results", str(made.results), "--out", str(tmp_path / "out")]
+    options += ["--config", made.config.model_dump_json(), "--preset", str(tmp_path / "lot.yaml")]
+    assert run(build_parser(), main, options) == 0
+    assert f"<h3>Settings that {told}</h3>" in (tmp_path / "out/index.html").read_text()
+
+
 @pytest.mark.parametrize("config", ['{"run": ', "missing.yaml"])
 def test_the_command_refuses_a_config_that_is_none(made, config, tmp_path, capsys):
     options = ["--results", str(made.results), "--out", str(tmp_path), "--config", config]
