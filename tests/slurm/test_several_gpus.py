@@ -32,7 +32,7 @@ def test_four_shards_on_two_gpus_give_the_bytes_of_one(project):
         300,
         "two shards compute, two wait",
     )
-    killed = min(project.jobs("infer_shard"))
+    killed = min(project.jobs("infer_shard"), key=int)
     slurm("scancel", "--signal=KILL", "--full", killed)
     project.release()
     assert snakemake.wait(400) != 0

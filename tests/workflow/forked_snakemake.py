@@ -1,6 +1,8 @@
 """Snakemake called many times at the price of one start: each call is a fork of one process."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,16 +27,16 @@ def _forks() -> subprocess.Popen[str]:
     """The process that Snakemake is forked from; it ends with this one."""
     command = [sys.executable, str(Path(__file__).with_name("snakemake_forks.py"))]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
 
 
 def _ask_for(run: dict) -> int:
-    """The exit code of a run of Snakemake; a test that gives up leaves no answer for the next."""
+    """The exit code of a run of Snakemake; a test that gives up leaves no run and no answer."""
     forks = _forks()
     try:
         print(json.dumps(run), file=forks.stdin, flush=True)
         return int(forks.stdout.readline())
     except BaseException:
-        forks.kill()
+        os.killpg(forks.pid, signal.SIGKILL)
         _forks.cache_clear()
         raise
