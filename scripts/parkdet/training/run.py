@@ -137,10 +137,10 @@ def _is_unwanted(job: Job, saved: dict[str, Any], folder: Path) -> bool:
     """Whether the state is of a finished training that is to be done again."""
     before = saved["state"]
     finished = before["stopped"] or before["epoch"] >= before["epochs"]
-    if finished and job.settings.retrain:
-        log.info("trained before, and trained anew as asked: %s", folder)
-        return True
-    return False
+    if not (finished and job.settings.retrain):
+        return False
+    log.info("trained before, and trained anew as asked: %s", folder)
+    return True
 
 
 def _code() -> str:
