@@ -42,7 +42,7 @@ def plan_or_stop() -> Plan:
         plan = Plan(validate(config))
         plan.check()
         if workflow.is_main_process:  # onstart is for runs that have something to do
-            for line in messages.of_other_code(plan, code_of("train")):
+            for line in messages.of_other_code(plan, lambda: code_of("train")):
                 print(line, file=sys.stderr, flush=True)
         return plan
     except UserError as error:

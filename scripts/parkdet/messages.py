@@ -1,6 +1,6 @@
 """What a run says to people at its start and at its end."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
 
@@ -37,22 +37,22 @@ def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iter
         yield f"  watch   tail -F {plan.results}/logs/{log}.log (each step has its own)"
 
 
-def of_other_code(plan: Plan, code: str) -> Iterator[str]:
+def of_other_code(plan: Plan, code: Callable[[], str]) -> Iterator[str]:
     """Which weights of the run were trained with other code, which trains nothing by itself.
 
     Args:
-        code: hash of the training's code as it is now.
+        code: gives the hash of the training's code as it is now; asked only if it is needed.
 
     Raises:
         UserError: the sidecar of the weights cannot be read.
     """
     if plan.given_weights:
         return
-    rules = [
-        rule
+    codes = {
+        rule: _code_of(Path(plan.results, f"weights/{stage}_last.pt"))
         for rule, stage in TRAININGS.items()
-        if _code_of(Path(plan.results, f"weights/{stage}_last.pt")) not in (None, code)
-    ]
+    }
+    rules = [rule for rule, trained in codes.items() if trained and trained != code()]
     if rules:
         yield (
             f"parkdet: trained with other code than there is now: {', '.join(rules)}. To train "
