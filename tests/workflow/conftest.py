@@ -1,18 +1,24 @@
 """Prints which commands of the pages were parsed and not run."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
-ONLY_PARSED = pytest.StashKey[list[str]]()
+ONLY_PARSED = "only parsed"
 
 
-@pytest.fixture(scope="session")
-def only_parsed(request) -> list[str]:
-    """Lines for the end of the tests' output."""
-    return request.config.stash.setdefault(ONLY_PARSED, [])
+@pytest.fixture
+def only_parsed(record_property) -> Callable[[str], None]:
+    """Takes a line for the end of the tests' output, also from another process of theirs."""
+    return partial(record_property, ONLY_PARSED)
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    lines = config.stash.get(ONLY_PARSED, [])
+def pytest_terminal_summary(terminalreporter):
+    noted = [
+        note for report in terminalreporter.getreports("passed") for note in report.user_properties
+    ]
+    lines = [line for name, line in noted if name == ONLY_PARSED]
     if lines:
         terminalreporter.section("commands of the pages that were parsed and not run")
         for line in lines:

@@ -71,7 +71,7 @@ def test_commands_in_blocks_run_or_parse(page, world, tmp_path, only_parsed):
             for command in block.commands:
                 if block.needs:
                     needs = ", ".join(sorted(block.needs))
-                    only_parsed.append(f"{block.place} ({needs}): {_without_comment(command)}")
+                    only_parsed(f"{block.place} ({needs}): {_without_comment(command)}")
                     _check(command, block, folder)
                 else:
                     _run(command, folder)
@@ -82,7 +82,7 @@ def test_commands_within_the_text_parse(page, only_parsed):
     commands = inline_commands(page)
     if commands:
         named = "; ".join(dict.fromkeys(commands))
-        only_parsed.append(f"{page.relative_to(SOURCE)}, in the text: {named}")
+        only_parsed(f"{page.relative_to(SOURCE)}, in the text: {named}")
     for command in commands:
         _parse(_words(command))
 
