@@ -3,8 +3,8 @@
 TEMPLATES = "scripts/parkdet/report/templates"
 # The first of the project's presets that --configfile names, which others after it may change. As
 # the config, for the shell only.
-NAMED = map(Path, workflow.overwrite_configfiles)
-PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets")]
+NAMED = [Path(path).resolve() for path in workflow.overwrite_configfiles]
+PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets").resolve()]
 PRESET = join(["--preset", str(PRESETS[0])]) if PRESETS else ""
 
 

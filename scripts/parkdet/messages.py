@@ -42,9 +42,6 @@ def of_other_code(plan: Plan, code: Callable[[], str]) -> Iterator[str]:
 
     Args:
         code: gives the hash of the training's code as it is now; asked only if it is needed.
-
-    Raises:
-        UserError: the sidecar of the weights cannot be read.
     """
     if plan.given_weights:
         return
@@ -159,5 +156,7 @@ def _device(device: str, processes: int, cores: int | None) -> str:
 
 def _code_of(weights: Path) -> str | None:
     """Hash of the code that trained the weights, if they are there and it is known."""
-    path = sidecar(weights)
-    return read_json(path).get("code") if path.is_file() else None
+    try:
+        return read_json(sidecar(weights)).get("code")
+    except UserError:  # a damaged one keeps no command from running; the report names it
+        return None

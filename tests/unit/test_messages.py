@@ -7,7 +7,7 @@ import pytest
 from parkdet import gpu_slots, messages
 from parkdet.config import validate
 from parkdet.gpu_slots import VISIBLE
-from parkdet.messages import after_failure, after_success, at_the_start
+from parkdet.messages import after_failure, after_success, at_the_start, of_other_code
 from parkdet.plan import Plan
 
 CHAIN = ("prepare_dataset", "pretrained", "train_baseline", "finetune", "infer_val", "infer", "all")
@@ -93,6 +93,18 @@ def test_the_device_is_resolved(folder, monkeypatch, visible, devices, cores, to
     training, infer = devices
     sections = {"training": {"device": training}, "infer": {"device": infer}}
     assert start(cores=cores, **sections)["device"] == told
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "told"),
+    [('{"code": "old"}', True), ('{"code": "new"}', False), ("{}", False), ('{"code', False)],
+)
+def test_weights_of_other_code_are_told(folder, sidecar, told):
+    (folder / "results/lot/weights").mkdir(parents=True)
+    (folder / "results/lot/weights/tune_last.pt.provenance.json").write_text(sidecar)
+    plan = Plan(validate({"run": "lot", "data": {"root": "photos"}}))
+    lines = [*of_other_code(plan, lambda: "new")]
+    assert [line.endswith("use --forcerun finetune") for line in lines] == [True] * told
 
 
 def failure(failed, started=0.0, command=("snakemake", "--cores", "all")) -> str:
