@@ -2,9 +2,11 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -64,13 +66,21 @@ def rule_names() -> set[str]:
     return set(re.findall(pattern, "".join(texts), re.MULTILINE))
 
 
+@cache
+def _compile() -> None:
+    """What the detector compiles on first use; importing the detector would take seconds."""
+    script = SOURCE / "scripts/parkdet/detector/compiled.py"
+    runpy.run_path(str(script))["load_compiled"]("norm_silu")
+
+
 def copy_project(folder: Path) -> Project:
-    """A fresh copy without results or data."""
+    """A copy without results or data, but with what was compiled, so that no copy has to."""
+    _compile()
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = SOURCE / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part)
         else:
             shutil.copy(source, folder / part)
     return Project(folder)
