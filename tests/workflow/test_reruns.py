@@ -230,7 +230,7 @@ def test_other_code_of_the_training_is_said_at_the_start(project, root, file):
 
 
 def test_preparing_again_with_equal_output_costs_no_training(project, root):
-    """Nor an inference, and also where the code of the training is another."""
+    """Nor an inference, and that also where the code of the training is another."""
     results = project.folder / "results/tiny"
     outputs = [results / "weights/tune_best.pt", results / "predictions/best_preds.json"]
     before = [path.read_bytes() for path in outputs]
@@ -242,6 +242,7 @@ def test_preparing_again_with_equal_output_costs_no_training(project, root):
     assert [path.read_bytes() for path in outputs] == before
     for rule in ("train_baseline", "finetune"):
         assert "already trained" in (results / f"logs/{rule}.log").read_text()
+    assert "4 of 4 images were detected before" in (results / "logs/infer.log").read_text()
     assert project.planned("--configfile", "tiny.yaml") == set()
 
 
