@@ -5,7 +5,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from shlex import join, quote
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
@@ -19,6 +18,7 @@ from parkdet.gpu_slots import share_of_cores, visible_gpus
 from parkdet.options import (
     cut_options,
     demo_options,
+    in_shell,
     inference_options,
     machine_options,
     prepare_options,
@@ -114,7 +114,7 @@ def failures() -> list[tuple[str, list[str]]]:
 STARTED = time.time()
 PLAN = plan_or_stop()
 CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
-SCRIPTS = quote(f"{workflow.basedir}/scripts")
+SCRIPTS = in_shell(f"{workflow.basedir}/scripts")
 # For the shell only: settings that decide no result must not make the report run again.
-CONFIG_TEXT = quote(CONFIG.model_dump_json()).replace("{", "{{").replace("}", "}}")
+CONFIG_TEXT = in_shell(CONFIG.model_dump_json())
 limit_gpus()

@@ -64,5 +64,5 @@ rule prepare_dataset:
     message:
         "Checking, splitting and linking the images of {ROOT}"
     shell:
-        f"python {SCRIPTS}/prepare_dataset.py --data-root {quote(ROOT)} --out {R}/dataset "
+        f"python {SCRIPTS}/prepare_dataset.py --data-root {in_shell(ROOT)} --out {R}/dataset "
         f"{{params.options:q}} --hash-cache {R}/state/prepare/hashes.json --log {{log}}"

@@ -5,7 +5,7 @@ TEMPLATES = "scripts/parkdet/report/templates"
 # the config, for the shell only.
 NAMED = [Path(path).resolve() for path in workflow.overwrite_configfiles]
 PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets").resolve()]
-PRESET = join(["--preset", str(PRESETS[0])]) if PRESETS else ""
+PRESET = f"--preset {in_shell(str(PRESETS[0]))}" if PRESETS else ""
 
 
 rule summary:

@@ -1,12 +1,12 @@
 """What a run says to people at its start and at its end."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
 
 import msgspec
 
-from parkdet.errors import UserError
+from parkdet.errors import CONTINUE, UserError
 from parkdet.files import read_json
 from parkdet.forced import TRAININGS
 from parkdet.gpu_slots import gpu_models, visible_gpus
@@ -15,6 +15,7 @@ from parkdet.provenance import sidecar
 
 DETECTIONS = ("infer", "infer_shard", "infer_val")
 LAST_LINES = 15
+CLOCK_SKEW = 60  # seconds that a file server's clock may be behind
 
 
 def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iterator[str]:
@@ -71,25 +72,28 @@ def after_success(plan: Plan, started: float) -> Iterator[str]:
 
 
 def after_failure(
-    failed: Iterable[tuple[str, Sequence[str]]], started: float, command: Sequence[str]
+    failed: Sequence[tuple[str, Sequence[str]]], started: float, command: Sequence[str]
 ) -> Iterator[str]:
     """Which steps failed, the last lines of their logs, and what to type.
 
     Args:
-        failed: rule and log files of each job that failed; none: the run was stopped.
+        failed: rule and log files of each job that failed, or that saved its state and stopped;
+            none: the run was stopped between them.
         started: ``time.time()`` at the start of the run.
         command: the command line of the run.
     """
-    failed = sorted(failed)
-    for rule, logs in failed:
-        yield f"parkdet: {rule} failed."
-        for log in logs:
-            yield from _last_lines(Path(log), started)
+    to_mend = False
+    for rule, logs in sorted(failed):
+        lines = [line for log in logs for line in _last_lines(Path(log), started)]
+        stopped = bool(lines) and lines[-1].endswith(CONTINUE)
+        to_mend |= not stopped
+        yield f"parkdet: {rule} {'was stopped' if stopped else 'failed'}."
+        yield from lines
     if not failed:
         yield "parkdet: the run was stopped."
     yield (
         "What was finished is kept, and a training goes on where it was. "
-        + ("Mend what is said above, then run" if failed else "To go on, run")
+        + ("Mend what is said above, then run" if to_mend else "To go on, run")
         + " the same command again:"
     )
     yield f"  {join(command)}"
@@ -98,12 +102,16 @@ def after_failure(
 
 
 def _last_lines(log: Path, started: float) -> Iterator[str]:
-    if not log.is_file() or log.stat().st_mtime < started:
+    if not log.is_file() or log.stat().st_mtime < started - CLOCK_SKEW:
         yield f"It wrote nothing into {log}: what it said is above."
         return
     yield f"The end of {log}:"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     yield from (f"  {line}" for line in lines[-LAST_LINES:])
+
+
+class _Summary(msgspec.Struct):
+    images: dict[str, int]
 
 
 class _Counted(msgspec.Struct):
@@ -118,7 +126,7 @@ def _images(plan: Plan, jobs: Mapping[str, int]) -> str:
     try:
         summary = Path(plan.results, "dataset/summary.json")
         if "prepare_dataset" not in jobs and summary.is_file():
-            images = read_json(summary)["images"]
+            images = read_json(summary, _Summary).images
             return ", ".join(f"{count:,} {part}" for part, count in images.items()) + " images"
         train = read_json(Path(plan.train_json), _Counted)
         found = f"{len(train.images):,} labelled images with {len(train.annotations):,} boxes"

@@ -1,11 +1,16 @@
 """From the checked config to the options of each command: only what decides the result."""
 
 import math
-from shlex import join
+from shlex import join, quote
 
 from parkdet.config import Config, Section, Stage
 from parkdet.data.sources import Layout
 from parkdet.plan import Plan
+
+
+def in_shell(text: str) -> str:
+    """One word of a rule's shell command, in which Snakemake takes single braces for its own."""
+    return quote(text).replace("{", "{{").replace("}", "}}")
 
 
 def _flags(section: Section, names: dict[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 
 import parkdet
 from parkdet.code_hash import code_hash
-from parkdet.errors import StoppedEarly
+from parkdet.errors import CONTINUE, StoppedEarly
 from parkdet.inference.job import Job
 from parkdet.inference.parts import ImageRecords, PartStore
 from parkdet.inference.run import image_records
@@ -78,7 +78,7 @@ def _detect(job: Job, places: Mapping[int, int], store: PartStore, stop: StopReq
             if stop and left:
                 raise StoppedEarly(
                     f"{stop.signal.name}: {len(left)} of {len(places)} images are left; finished "
-                    f"batches are kept in {store.folder}. Run the same command again to continue."
+                    f"batches are kept in {store.folder}. {CONTINUE}"
                 )
             saver.save_if_due()
     return set(left.values())

@@ -12,7 +12,7 @@ import torch
 import parkdet
 from parkdet.code_hash import code_hash
 from parkdet.detector.checkpoints import Checkpoint, save_checkpoint
-from parkdet.errors import StoppedEarly, UserError
+from parkdet.errors import CONTINUE, StoppedEarly, UserError
 from parkdet.provenance import write_provenances
 from parkdet.training import ranks
 from parkdet.training.auto_batch import settle_batch_size
@@ -173,7 +173,7 @@ def _run_epochs(
                 except StoppedEarly as error:
                     raise StoppedEarly(
                         f"{stop.signal.name}: {error}; the state is saved in {saver.save(state)}. "
-                        "Run the same command again to continue."
+                        f"{CONTINUE}"
                     ) from None
                 saver.save(state)
                 write_csv(settings.metrics, state.history)

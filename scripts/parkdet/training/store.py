@@ -89,9 +89,12 @@ class StateStore:
 
     def identity(self) -> str:
         """32 hexadecimal digits that stand for this training, until it is cleared."""
-        if not self._identity.exists():
-            write_json(self._identity, uuid.uuid4().hex)
-        return read_json(self._identity, str)
+        try:
+            return read_json(self._identity, str)
+        except UserError:  # not there yet; damaged it is no reason to end a training
+            identity = uuid.uuid4().hex
+            write_json(self._identity, identity)
+            return identity
 
     @property
     def _identity(self) -> Path:

@@ -191,6 +191,15 @@ def test_a_full_disk_is_a_clear_error_and_costs_no_state(tmp_path, bytes_left):
     assert store.load()["number"] == 1
 
 
+def test_the_identity_stays_and_is_made_anew_where_it_is_damaged(tmp_path):
+    identity = StateStore(tmp_path).identity()
+    assert StateStore(tmp_path).identity() == identity
+    (tmp_path / "identity.json").write_text("half a fi")
+    anew = StateStore(tmp_path).identity()
+    assert anew != identity
+    assert StateStore(tmp_path).identity() == anew
+
+
 def test_clear_removes_all_states(tmp_path):
     store = StateStore(tmp_path)
     store.save(state(1), 1)
