@@ -144,7 +144,8 @@ def test_truth_is_shown_and_hidden(watched):
     page = watched.page
     watched.look_at_cards()
     expect(page.locator(".shot").first.locator("rect.truth")).to_have_count(3)
-    page.locator("#truth").uncheck()
+    page.locator("#truth").press("Space")  # a click may miss it while the page scrolls
+    expect(page.locator("#truth")).not_to_be_checked()
     expect(page.locator(".shot rect.truth")).to_have_count(0)
 
 

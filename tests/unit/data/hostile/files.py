@@ -141,7 +141,7 @@ FILES = [
         "many empty entries that take much memory",
         "refused",
         "takes more than 12 times its size in memory",
-        after=text('{"images": [' + "{}," * 4_000_000 + "{}]}"),
+        after=text('{"images": [' + "{}," * 10_000_000 + "{}]}"),
     ),
     Case(
         "more than 2,000,000,000 bytes (the case lowers the limit)",
