@@ -140,9 +140,10 @@ class SlurmRun:
         assert self.start(*arguments).wait(seconds) == 0, self.said()[-4000:]
 
     def keep_first(self) -> None:
-        """Copies what is there to ``first``."""
+        """Copies what is there to ``first``, with what Slurm knows of the jobs, a line each."""
         shutil.copytree(self.results, self.first, symlinks=True)
         shutil.copy(self.folder / "said", self.first)
+        (self.first / "jobs").write_text(slurm("scontrol", "show", "job", "-d", "-o"))
 
     def said(self) -> str:
         """What all snakemakes said so far."""
