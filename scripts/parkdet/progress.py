@@ -40,8 +40,6 @@ def track(
     """
     from tqdm import tqdm  # late: most commands need only what is below
 
-    tqdm.monitor_interval = 0  # a thread, whose locks processes that are forked meanwhile inherit
-
     started = shown = told = time.monotonic()
     before = done
     with tqdm(

@@ -17,12 +17,15 @@ def build_loader(
     """A loader whose batches depend neither on the number of processes nor on their timing."""
     parallel = {}
     if workers:
+        # Here, not in the forked processes: to end OpenCV's threads, which these have not, they
+        # would wait for ever.
+        cv2.setNumThreads(1)
         # fork: the processes share the image cache's memory.
         parallel = {
             "persistent_workers": True,
             "prefetch_factor": PREFETCH,
             "multiprocessing_context": "fork",
-            "worker_init_fn": _start_worker,
+            "worker_init_fn": ignore_in_worker,
         }
     return DataLoader(
         dataset,
@@ -33,11 +36,6 @@ def build_loader(
         generator=torch.Generator(),  # keeps the loader off the global generator
         **parallel,
     )
-
-
-def _start_worker(worker: int) -> None:
-    cv2.setNumThreads(1)
-    ignore_in_worker(worker)
 
 
 def close_loader(loader: DataLoader) -> None:

@@ -1,9 +1,21 @@
 import time
 
+import cv2
+import numpy as np
+import pytest
 import torch
 from torch.utils.data import Dataset, _utils
 
 from parkdet.training.loader import build_loader, close_loader
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def opencv_threads():
+    before = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(before)
 
 
 class Stuck(Dataset):
@@ -15,10 +27,29 @@ class Stuck(Dataset):
 
 def test_a_loading_process_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
-    loader = build_loader(Stuck(), [[0], [1]], 2, torch.device("cpu"))
+    loader = build_loader(Stuck(), [[0], [1]], 2, CPU)
     workers = iter(loader)._workers
     assert all(worker.is_alive() for worker in workers)
     close_loader(loader)
     for worker in workers:
         worker.join(10)
         assert not worker.is_alive()
+
+
+class Turned(Dataset):
+    """Pictures made by an OpenCV function that uses threads."""
+
+    def __getitem__(self, index):
+        image = np.full((512, 512, 3), index, dtype=np.uint8)
+        return torch.from_numpy(cv2.warpAffine(image, np.eye(2, 3), (512, 512)))
+
+
+def test_loading_processes_start_after_this_one_used_opencvs_threads():
+    cv2.setNumThreads(3)
+    Turned()[0]
+    time.sleep(0.1)  # the threads come to rest: what they leave in a forked process is not usable
+    loader = build_loader(Turned(), [[0], [1]], 1, CPU)
+    loader.collate_fn = torch.stack
+    loader.timeout = 10
+    assert [int(batch.max()) for batch in loader] == [0, 1]
+    close_loader(loader)
