@@ -4,12 +4,15 @@ Both make training pictures (mosaics, with the augmentation of yolov5's defaults
 files, with and without keeping decoded images in memory, in the main process and in two loading
 processes, one thread each. The first epoch, which fills caches, is not counted. Two sets: the
 vehicles' photographs, and PNGs of 1920x1080 pixels made of them, scaled up and with a little
-noise, as a camera of parking lots might give.
+noise, as a camera of parking lots might give. Each run is a process of its own, the sides take
+turns; freed memory is kept in ours, as train.py does, and not in stock's.
 """
 
 import argparse
 import json
 import os
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,12 +24,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import cv2
 import numpy as np
 import torch
-from common import WORK, prepare, read_preset, table, write_record
+from common import ROOT, WORK, prepare, read_preset, table, write_record
 from stock import made_to_run
 
 from parkdet.data.samplers import EpochBatches, EpochOrder
 from parkdet.data.training_set import Recipe, TrainingSet, read_part
 from parkdet.hyperparameters import Hyperparameters
+from parkdet.memory import keep_freed_memory
 from parkdet.training.loader import build_loader, close_loader
 
 SEED, NOISE = 0, 2.0  # standard deviation in grey levels
@@ -109,6 +113,9 @@ def stock_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
         yield loader
 
 
+SIDES = {"stock": stock_epochs, "parkdet": our_epochs}
+
+
 def milliseconds(epochs: Iterator[Iterable], images: int, counted: int) -> float:
     """Time an image over some epochs after the first."""
     for _ in next(epochs):
@@ -122,57 +129,82 @@ def milliseconds(epochs: Iterator[Iterable], images: int, counted: int) -> float
     return 1000 * elapsed / (images * counted)
 
 
-def measure(case: Case, counted: int) -> dict[str, Any]:
-    """All ways to load a set."""
-    paths = [case.dataset / line for line in (case.dataset / "train.txt").read_text().split("\n")]
-    sizes = [path.stat().st_size for path in paths if path.is_file()]
-    found = []
-    for cached in (False, True):
+def run_here(case: Case, arguments: argparse.Namespace) -> float:
+    """A run of one side in this process."""
+    if arguments.side == "parkdet":
+        keep_freed_memory()
+    made_to_run()
+    cv2.setNumThreads(1)
+    epochs = SIDES[arguments.side](case, arguments.kept, arguments.workers)
+    return milliseconds(epochs, len(image_sizes(case)), arguments.epochs)
+
+
+def run_apart(number: int, side: str, kept: bool, workers: int, epochs: int) -> float:
+    """A run of one side in a process of its own."""
+    words = [sys.executable, __file__, "--case", number, "--side", side, "--workers", workers]
+    words += ["--epochs", epochs, *(["--kept"] if kept else [])]
+    done = subprocess.run(
+        list(map(str, words)), check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    return float(done.stdout.splitlines()[-1])
+
+
+def image_sizes(case: Case) -> list[int]:
+    """Bytes of each image file."""
+    lines = (case.dataset / "train.txt").read_text().splitlines()
+    return [(case.dataset / line).stat().st_size for line in lines]
+
+
+def measure(number: int, case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All ways to load a set; of each the milliseconds an image, a run each."""
+    ways = []
+    for kept in (False, True):
         for workers in (0, 2):
-            for side, epochs in (("stock", stock_epochs), ("parkdet", our_epochs)):
-                spent = milliseconds(epochs(case, cached, workers), len(sizes), counted)
-                row = {"side": side, "cached": cached, "workers": workers, "ms": spent}
-                found.append(row)
-                print(f"{case.name}: {row}", flush=True)
-    kilobytes = sum(sizes) / len(sizes) / 1000
-    return {
-        "name": case.name,
-        "imgsz": case.imgsz,
-        "images": len(sizes),
-        "mean_kilobytes": round(kilobytes),
-        "ways": found,
-    }
+            spent: dict[str, list[float]] = {side: [] for side in SIDES}
+            for _ in range(arguments.rounds):
+                for side, found in spent.items():
+                    found.append(run_apart(number, side, kept, workers, arguments.epochs))
+            ways.append({"kept": kept, "workers": workers, "ms": spent})
+            print(f"{case.name}: {ways[-1]}", flush=True)
+    kilobytes = round(statistics.mean(image_sizes(case)) / 1000)
+    return {"name": case.name, "imgsz": case.imgsz, "mean_kilobytes": kilobytes, "ways": ways}
 
 
 def report(cases: list[dict[str, Any]]) -> str:
-    """The figures as Markdown."""
+    """The figures as Markdown: medians over the runs."""
     header = ["set", "decoded images", "loading processes", "stock, ms an image", "parkdet"]
     rows = []
     for case in cases:
-        for stock, ours in zip(case["ways"][::2], case["ways"][1::2], strict=True):
-            kept = "kept in memory" if stock["cached"] else "not kept"
-            processes = str(stock["workers"] or "the main one")
-            rows.append([case["name"], kept, processes, f"{stock['ms']:.1f}", f"{ours['ms']:.1f}"])
+        for way in case["ways"]:
+            kept = "kept in memory" if way["kept"] else "not kept"
+            medians = [f"{statistics.median(found):.1f}" for found in way["ms"].values()]
+            rows.append([case["name"], kept, str(way["workers"] or "the main one"), *medians])
     return table(header, rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pngs", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=2, help="that are counted")
+    parser.add_argument("--epochs", type=int, default=2, help="of a run that are counted")
+    parser.add_argument("--rounds", type=int, default=3)
+    for hidden in ("--case", "--workers"):
+        parser.add_argument(hidden, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    made_to_run()
-    cv2.setNumThreads(1)
     photographs = prepare(read_preset())
     pngs = make_pngs(photographs, arguments.pngs, WORK / f"loader/pngs-{arguments.pngs}")
     cases = [
         Case("JPEG 416x416, made 416 px", photographs, 416, 16),
         Case(f"PNG {WIDTH}x{HEIGHT}, made 1280 px", pngs, 1280, 4),
     ]
-    found = [measure(case, arguments.epochs) for case in cases]
+    if arguments.side:
+        print(run_here(cases[arguments.case], arguments))
+        return
+    found = [measure(number, case, arguments) for number, case in enumerate(cases)]
     write_record("loader", {"cases": found})
     print(report(found))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -120,7 +120,8 @@ def _recolour(image: np.ndarray, hyp: Hyperparameters) -> np.ndarray:
     changed = np.arange(256)[:, None] * factors
     changed[:, 0] %= 180  # OpenCV's hues
     table = changed.clip(0, 255).astype(np.uint8)
-    hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), table[None])
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    cv2.LUT(hsv, table[None], dst=hsv)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
 
 
