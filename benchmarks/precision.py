@@ -1,8 +1,9 @@
-"""Accuracy of bf16 against fp32: the vehicles preset's baseline, several seeds, paired by seed.
+"""Accuracy in bf16 and fp32 and of stock yolov5: the vehicles preset's baseline, several seeds.
 
-Each training ends with AP on the test truth by pycocotools. What is finished is not trained
-again, and what was interrupted goes on, so the trainings can be run one at a time, for example
-`--seeds 3 --precisions bf16`; the figures are those of all that is finished.
+Each training ends with AP on the test truth by pycocotools, predicted by our inference. What is
+finished is not trained again, and what was interrupted goes on (stock begins anew), so the
+trainings can be run one at a time, for example `--seeds 3 --sides bf16`; the figures are those of
+all that is finished.
 """
 
 import argparse
@@ -11,19 +12,51 @@ import os
 import statistics
 from pathlib import Path
 
-from common import VEHICLES, WORK, read_preset, table, train_and_score, write_record
+from common import (
+    VEHICLES,
+    WORK,
+    prepare,
+    read_preset,
+    run_script,
+    score,
+    table,
+    train_and_score,
+    write_record,
+)
 from scipy import stats
 
-PRECISIONS = ("fp32", "bf16")
+from parkdet.config import Config
+from parkdet.plan import Plan
+
+SIDES = ("stock", "fp32", "bf16")
+PAIRS = (("stock", "fp32"), ("stock", "bf16"), ("fp32", "bf16"))
+FIGURES = {"ap50": "AP50", "ap": "AP"}
+
+Runs = dict[str, dict[int, dict[str, float]]]  # side -> seed -> figures
 
 
-def finished(folder: Path) -> dict[str, dict[int, dict[str, float]]]:
-    """The figures of all finished runs: precision -> seed -> figures."""
-    found: dict[str, dict[int, dict[str, float]]] = {precision: {} for precision in PRECISIONS}
+def finished(folder: Path) -> Runs:
+    """The figures of all finished runs."""
+    found: Runs = {side: {} for side in SIDES}
     for path in sorted(folder.glob("*/scores.json")):
-        precision, seed = path.parent.name.split("-seed")
-        found[precision][int(seed)] = json.loads(path.read_text())
+        side, seed = path.parent.name.split("-seed")
+        found[side][int(seed)] = json.loads(path.read_text())
     return found
+
+
+def train_stock_and_score(config: Config, out: Path) -> dict[str, float]:
+    """As train_and_score, by stock yolov5's own train() with the same settings."""
+    path, training = out / "scores.json", config.training
+    if not path.exists():
+        dataset = prepare(config)
+        options = ["--data", dataset / "dataset.yaml", "--weights", Plan(config).pretrained]
+        options += ["--epochs", config.baseline.epochs, "--seed", training.seed, "--out", out]
+        options += ["--imgsz", training.imgsz, "--batch-size", training.batch_size]
+        options += ["--cache", "ram", "--skip-validation"]
+        run_script("benchmarks/stock_train.py", *options, log=out.with_suffix(".log"))
+        scores = score(out / "weights/last.pt", dataset, config, out / "detections.json")
+        path.write_text(json.dumps(scores))
+    return json.loads(path.read_text())
 
 
 def paired_difference(first: list[float], second: list[float]) -> dict[str, float]:
@@ -39,48 +72,68 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", type=Path, default=VEHICLES)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
-    parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=PRECISIONS)
+    parser.add_argument("--sides", choices=SIDES, nargs="+", default=SIDES)
     parser.add_argument("--imgsz", type=int, help="default: the preset's")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours")
     arguments = parser.parse_args()
     preset = read_preset(arguments.preset)
     imgsz = arguments.imgsz or preset.training.imgsz
     folder = WORK / preset.run / f"precision-{imgsz}"
     for seed in arguments.seeds:
-        for precision in arguments.precisions:
-            changes = {"seed": seed, "precision": precision, "imgsz": imgsz}
+        for side in arguments.sides:
+            precision = {} if side == "stock" else {"precision": side}
+            changes = {"seed": seed, "imgsz": imgsz, **precision}
             config = read_preset(arguments.preset, training=changes)
-            out = folder / f"{precision}-seed{seed}"
-            scores = train_and_score(config, out, arguments.threads)
-            print(f"seed {seed}, {precision}: {scores}", flush=True)
+            out = folder / f"{side}-seed{seed}"
+            if side == "stock":
+                scores = train_stock_and_score(config, out)
+            else:
+                scores = train_and_score(config, out, arguments.threads)
+            print(f"seed {seed}, {side}: {scores}", flush=True)
     runs = finished(folder)
-    seeds = sorted(runs["fp32"].keys() & runs["bf16"].keys())
-    record = {"preset": arguments.preset.name, "imgsz": imgsz, "runs": runs, "paired_seeds": seeds}
-    if len(seeds) > 1:
-        record["bf16_minus_fp32"] = {
-            name: paired_difference(*([runs[p][seed][name] for seed in seeds] for p in PRECISIONS))
-            for name in ("ap", "ap50")
-        }
+    record = {"preset": arguments.preset.name, "imgsz": imgsz, "runs": runs}
+    record["differences"] = {
+        f"{second} minus {first}": differences(runs[first], runs[second]) for first, second in PAIRS
+    }
     write_record(f"{folder.name}-{folder.parent.name}", record)
     print(report(record))
 
 
+def differences(
+    first: dict[int, dict[str, float]], second: dict[int, dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """For each figure the paired difference over the seeds that both sides have, if two or more."""
+    seeds = sorted(first.keys() & second.keys())
+    if len(seeds) < 2:
+        return {}
+    return {
+        name: paired_difference(*([side[seed][name] for seed in seeds] for side in (first, second)))
+        for name in FIGURES
+    }
+
+
 def report(record: dict) -> str:
     """The figures as Markdown."""
-    runs, seeds = record["runs"], record["paired_seeds"]
+    runs = record["runs"]
+    seeds = sorted({seed for side in runs.values() for seed in side})
     header = ["", *(f"seed {seed}" for seed in seeds), "mean"]
     rows = []
-    for name, title in (("ap50", "AP50"), ("ap", "AP")):
-        for precision in PRECISIONS:
-            values = [runs[precision][seed][name] for seed in seeds]
-            mean = [f"{statistics.mean(values):.3f}"] if values else ["-"]
-            rows.append([f"{title}, {precision}", *(f"{value:.3f}" for value in values), *mean])
+    for name, title in FIGURES.items():
+        for side, found in runs.items():
+            values = [found[seed][name] if seed in found else float("nan") for seed in seeds]
+            mean = (
+                statistics.mean(figures[name] for figures in found.values())
+                if found
+                else float("nan")
+            )
+            rows.append([f"{title}, {side}", *(f"{value:.3f}" for value in (*values, mean))])
     lines = [table(header, rows)]
-    for name, found in record.get("bf16_minus_fp32", {}).items():
-        lines.append(
-            f"{name}, bf16 minus fp32: {found['mean']:+.4f} "
-            f"(95 % interval {found['low']:+.4f} to {found['high']:+.4f}, n = {len(seeds)})"
-        )
+    for pair, figures in record["differences"].items():
+        for name, found in figures.items():
+            lines.append(
+                f"{FIGURES[name]}, {pair}: {found['mean']:+.4f} "
+                f"(95 % interval {found['low']:+.4f} to {found['high']:+.4f})"
+            )
     return "\n\n".join(lines)
 
 
