@@ -11,6 +11,7 @@ from parkdet.errors import UserError
 from parkdet.releases import find_release
 
 DEMO_ROOT = "data/demo"
+PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Plan:
         """Makes sure that what the config names is there, before anything runs.
 
         Raises:
-            UserError: a variable is not set, there is no training data at `data.root`, data of
-                somebody's own stand where the demo is drawn, or a named file is missing.
+            UserError: a path is one that Snakemake cannot take, a variable is not set, there is no
+                training data at `data.root`, data of somebody's own stand where the demo is drawn,
+                or a named file is missing.
         """
         named = {
             "training.pretrained": self.pretrained_file,
@@ -34,7 +36,8 @@ class Plan:
         if self.test_truth and not self.is_demo:  # the demo's is drawn with its images
             named["evaluate.test_truth"] = [self.test_truth]
         parts = {f"data.{part}": [self._place(part)] for part in CHALLENGE._fields}
-        for setting, paths in {"data.root": [self.root], **parts, **named}.items():
+        places = {"project folder": [str(PROJECT)], "data.root": [self.root]}
+        for setting, paths in {**places, **parts, **named}.items():
             _check_names(setting, paths)
         self._check_data()
         for setting, paths in named.items():

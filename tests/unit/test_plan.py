@@ -1,5 +1,7 @@
 """What is known of a run before it runs, and what is refused then."""
 
+from pathlib import Path
+
 import pytest
 
 from parkdet.config import validate
@@ -93,3 +95,9 @@ def test_braces_which_snakemake_cannot_take_are_refused(folder, sections, settin
     (folder / "lot {a}/train/label/Train.json").write_text("{}")
     with pytest.raises(UserError, match=f"{setting}: .* has a brace"):
         plan(**sections).check()
+
+
+def test_a_brace_in_the_projects_own_path_is_refused(monkeypatch):
+    monkeypatch.setattr("parkdet.plan.PROJECT", Path("/home/lot{1}/parkdet"))
+    with pytest.raises(UserError, match=r"project folder: /home/lot\{1\}/parkdet has a brace"):
+        plan().check()
