@@ -49,17 +49,17 @@ def best_f1(matches: Matches) -> OperatingPoint:
         return OperatingPoint(NAN, nothing, dict.fromkeys(classes, nothing))
     total = np.zeros((3, thresholds.size))
     for category in classes:
-        total += _rates(matches, category, thresholds)
+        total += class_rates(matches, category, thresholds)
     best = int(total[2].argmax())
     at_best = thresholds[best : best + 1]
     return OperatingPoint(
         confidence=float(thresholds[best]),
         mean=Rates(*(total[:, best] / len(classes)).tolist()),
-        per_class={c: Rates(*_rates(matches, c, at_best)[:, 0].tolist()) for c in classes},
+        per_class={c: Rates(*class_rates(matches, c, at_best)[:, 0].tolist()) for c in classes},
     )
 
 
-def _rates(matches: Matches, category: int, thresholds: np.ndarray) -> np.ndarray:
+def class_rates(matches: Matches, category: int, thresholds: np.ndarray) -> np.ndarray:
     """Precision, recall and F1 (3, t) of a class when scores >= each threshold (t,) are kept."""
     chosen = (matches.categories == category) & (matches.outcomes != IGNORED)
     scores, right = matches.scores[chosen], matches.outcomes[chosen] == RIGHT
