@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from parkdet.data.annotations import Box, Image, RawAnnotation, RawImage, whole_number
+from parkdet.data.images import SUFFIXES
 from parkdet.data.issues import Issues
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 CLIP_TOLERANCE = 0.01  # pixels; a smaller overhang comes from rounding and is not listed
 MOST_FOLDERS = 100
 LEAST_SIDE = 1e-6  # of the image's side: less is 0 in a label of 6 decimals

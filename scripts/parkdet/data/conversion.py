@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from parkdet.data.checks import SUFFIXES
-from parkdet.data.images import ImageFacts, examine_images
+from parkdet.data.images import SUFFIXES, ImageFacts, examine_images
 from parkdet.errors import UserError
 from parkdet.files import read_bytes, read_yaml
 

@@ -20,7 +20,8 @@ from parkdet.files import write_json
 log = logging.getLogger("parkdet")
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-ORIENTATION = 0x0112  # EXIF tag
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and what turns an image by 90 degrees
 CACHE_VERSION = 2
 ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}  # of a file that is not cut short
 
@@ -173,7 +174,7 @@ def _measure(file: BinaryIO, decode: bool) -> tuple[int, int, bool]:
         width, height = image.size
         # MPO: a JPEG that carries a preview or a map of brightness, as many cameras write it
         several_frames = image.format != "MPO" and getattr(image, "is_animated", False)
-        turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        turned = is_turned(image)
         if image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) != 1:
             raise ValueError("OpenCV 4.14 cannot read a TIFF with an orientation")
         if decode or not _ends_well(file, image.format):
@@ -181,6 +182,11 @@ def _measure(file: BinaryIO, decode: bool) -> tuple[int, int, bool]:
     if width < 1 or height < 1:
         raise ValueError("no pixels")
     return (height, width, several_frames) if turned else (width, height, several_frames)
+
+
+def is_turned(image: PIL.Image.Image) -> bool:
+    """Whether OpenCV's imread swaps width and height, as EXIF says."""
+    return "exif" in image.info and image.getexif().get(ORIENTATION) in LYING
 
 
 def _ends_well(file: BinaryIO, image_format: str | None) -> bool:

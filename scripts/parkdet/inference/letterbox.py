@@ -8,11 +8,11 @@ import cv2
 import numpy
 import PIL.Image
 
+from parkdet.data.images import is_turned
 from parkdet.inference.sources import UnreadableImage
 
 GREY = 114
 PADDING = 0.5  # strides; what yolov5's val adds before rounding up
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored lying on its side
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     try:
         with PIL.Image.open(path) as image:
-            turned = "exif" in image.info and image.getexif().get(ORIENTATION) in TURNED
-            return image.size[::-1] if turned else image.size
+            return image.size[::-1] if is_turned(image) else image.size
     except Exception as error:  # a damaged file can make an image library raise nearly anything
         raise _unreadable(path) from error
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from parkdet.data.images import ImageFolder
+from parkdet.data.images import SUFFIXES, ImageFolder
 from parkdet.errors import UserError
 from parkdet.files import read_json
 
 log = logging.getLogger("parkdet")
-
-SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def read_images(images: Path, folder: Path | None) -> ImageSet:
 def _images_in(folder: Path) -> list[ImageSource]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise UserError(f"There are no images in {folder}: {', '.join(sorted(SUFFIXES))} count.")
+        raise UserError(f"There are no images in {folder}: {', '.join(SUFFIXES)} count.")
     return [ImageSource(number, path) for number, path in enumerate(paths, start=1)]
 
 
