@@ -74,7 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.files import write_json
     from parkdet.provenance import write_provenances
     from parkdet.submission.cut import cut_file
-    from parkdet.submission.report import describe
+    from parkdet.submission.cut_report import describe
 
     started = time.time()
     gc.disable()  # nothing here is cyclic, and looking for cycles in a million records takes long

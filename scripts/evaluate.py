@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.evaluation.analysis import IOU, analyse
     from parkdet.evaluation.coco_metrics import evaluate, scored
     from parkdet.evaluation.matching import match
-    from parkdet.evaluation.report import as_record, table
+    from parkdet.evaluation.metrics_report import as_record, table
     from parkdet.evaluation.table import tabulate
     from parkdet.evaluation.truth import read_truth
     from parkdet.files import write_json

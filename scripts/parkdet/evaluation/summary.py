@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from parkdet.files import read_json
-from parkdet.submission.report import CutReport
+from parkdet.submission.cut_report import CutReport
 from parkdet.submission.validation import Validation
 
 

@@ -30,7 +30,7 @@ from parkdet.submission.candidates import (
     read_candidates,
     texts_that_fit,
 )
-from parkdet.submission.report import Counts, CutReport, Method, count_classes
+from parkdet.submission.cut_report import Counts, CutReport, Method, count_classes
 from parkdet.submission.worth import worth
 
 GRID = 1000  # steps of the threshold from 0 to 1

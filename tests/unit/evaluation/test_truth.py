@@ -4,7 +4,7 @@ import pytest
 
 from parkdet.errors import UserError
 from parkdet.evaluation.coco_metrics import evaluate
-from parkdet.evaluation.report import as_record, table
+from parkdet.evaluation.metrics_report import as_record, table
 from parkdet.evaluation.truth import read_truth
 from parkdet.submission.records import Detection
 

@@ -11,7 +11,7 @@ from parkdet.config import Config, validate
 from parkdet.evaluation.analysis import IOU, analyse
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.evaluation.matching import match
-from parkdet.evaluation.report import as_record
+from parkdet.evaluation.metrics_report import as_record
 from parkdet.evaluation.table import tabulate
 from parkdet.files import sha256_file, write_json
 from parkdet.report.sources import Run

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from parkdet.errors import UserError
 from parkdet.submission.cut import cut_file
-from parkdet.submission.report import describe
+from parkdet.submission.cut_report import describe
 
 # Scores on the grid, beside it, and with many ties.
 SCORES = st.one_of(

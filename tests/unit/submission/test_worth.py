@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.submission.calibration import Calibration, ClassCalibration, calibrate
 from parkdet.submission.cut import cut_file
+from parkdet.submission.cut_report import describe
 from parkdet.submission.records import Detection, read_detections, write_detections
-from parkdet.submission.report import describe
 from parkdet.submission.worth import worth
 from val_sets import drawn, val_set
 
