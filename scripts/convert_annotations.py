@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from parkdet.command_line import run
+from parkdet.command_line import log, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,7 +22,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Converts, and says what there is."""
-    from parkdet.command_line import log
     from parkdet.data.conversion import convert, names_of_yaml
     from parkdet.files import write_json
 

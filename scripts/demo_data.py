@@ -1,16 +1,14 @@
 """Writes the demo set: synthetic parking scenes with labels, in the challenge's lay-out."""
 
 import argparse
-import logging
 import os
 import sys
 import time
 from pathlib import Path
 
-from parkdet.command_line import run
+from parkdet.command_line import log, run
 from parkdet.errors import UserError
 
-log = logging.getLogger("parkdet")
 SMALLEST = 64  # pixels; on smaller images nothing could be told apart
 
 

@@ -4,12 +4,11 @@ As COCO does, up to 100 detections of an image and class count.
 """
 
 import argparse
-import logging
 import sys
 import time
 from pathlib import Path
 
-from parkdet.command_line import run
+from parkdet.command_line import log, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,7 +34,6 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.provenance import write_provenance
     from parkdet.submission.records import read_detections
 
-    log = logging.getLogger("parkdet")
     started = time.time()
     truth = read_truth(arguments.truth)
     read = read_detections(arguments.predictions)

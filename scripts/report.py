@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parkdet.command_line import run, whole_number
+from parkdet.command_line import log, run, whole_number
 
 if TYPE_CHECKING:
     from parkdet.config import Config
@@ -28,8 +28,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Writes the report and says where it is."""
-    import logging
-
     from parkdet.config import validate
     from parkdet.errors import UserError
     from parkdet.files import read_yaml
@@ -49,14 +47,11 @@ def main(arguments: argparse.Namespace) -> None:
         preset=_preset(arguments.preset) if arguments.preset else None,
     )
     write_report(report, arguments.out, arguments.threads)
-    log = logging.getLogger("parkdet")
     log.info(f"Report: {arguments.out / 'index.html'} ({time.time() - started:.1f} s)")
 
 
 def _preset(path: Path) -> "Config | None":
     """The preset; None if it is no config by itself, as one that others are to complete."""
-    import logging
-
     from parkdet.config import validate
     from parkdet.errors import UserError
     from parkdet.files import read_yaml
@@ -64,7 +59,6 @@ def _preset(path: Path) -> "Config | None":
     try:
         return validate(read_yaml(path))
     except UserError as error:
-        log = logging.getLogger("parkdet")
         log.warning("settings are compared with the defaults, not with %s: %s", path, error)
         return None
 

@@ -2,12 +2,11 @@
 
 import argparse
 import gc
-import logging
 import sys
 import time
 from pathlib import Path
 
-from parkdet.command_line import run
+from parkdet.command_line import log, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,7 +42,6 @@ def main(arguments: argparse.Namespace) -> None:
         inputs = (arguments.submission, arguments.images, arguments.train, arguments.sample)
         settings = {"max_bytes": arguments.max_bytes}
         write_provenance(arguments.out, [path for path in inputs if path], settings, started)
-    log = logging.getLogger("parkdet")
     log.info(
         f"{arguments.submission} is valid. Detections: {result.detections:,}; bytes: "
         f"{result.bytes:,}; images without any: {result.images_without_detections:,} of "

@@ -56,8 +56,8 @@ class PredictSettings:
     with full batches a detection does not depend on which other images there are."""
 
     @property
-    def parts(self) -> int:
-        """How many ``ImageDetections`` an image has: one of each view, if they are yet to fuse."""
+    def results_per_image(self) -> int:
+        """How many ``ImageDetections`` an image has: one per view if they are yet to be fused."""
         return len(VIEWS) if self.tta and self.fuse == "wbf" else 1
 
 
@@ -83,7 +83,7 @@ def predict(
 ) -> Iterator[ImageDetections]:
     """Detects on every image once and yields the results in the order of ``sources``.
 
-    Where ``settings.parts`` is more than one, those of an image follow one another.
+    Where ``settings.results_per_image`` is more than one, those of an image follow one another.
 
     On a CPU each image is computed alone and by one thread, several images at a time, so its
     detections depend neither on other images nor on the number of threads, unless there are more
@@ -105,11 +105,11 @@ def predict(
     streams = min(torch.get_num_threads(), settings.batch_size) if step == 1 else 1
     waiting: dict[int, list[ImageDetections]] = {}
     following = 0
-    results = _computed(batches, sources, settings.imgsz, compute, streams)
-    shown = track(results, len(sources), label, "images", size=_images)
+    computed = _computed(batches, sources, settings.imgsz, compute, streams)
+    shown = track(computed, len(sources), label, "images", size=_images)
     for batch, found in shown:
-        for index, (picture, parts) in zip(batch.indices, found, strict=True):
-            waiting[index] = [_in_source(sources[index].id, picture, boxes) for boxes in parts]
+        for index, (picture, results) in zip(batch.indices, found, strict=True):
+            waiting[index] = [_in_source(sources[index].id, picture, boxes) for boxes in results]
         while following in waiting:
             yield from waiting.pop(following)
             following += 1
@@ -160,7 +160,7 @@ def _detect(
     device: torch.device,
     pictures: list[Future[Picture]],
 ) -> Found:
-    """Each picture with boxes, scores and classes, (n, 6), of its parts, in its padded pixels."""
+    """Each picture with its results: boxes, scores and classes, (n, 6), in its padded pixels."""
     loaded = [picture.result() for picture in pictures]
     pixels = numpy.stack([picture.pixels for picture in loaded])
     missing = settings.batch_size - len(loaded)
@@ -187,8 +187,8 @@ def _detect(
 def _see(
     detector: FastDetector, settings: PredictSettings, images: torch.Tensor
 ) -> list[list[torch.Tensor]]:
-    """Candidates of each part, for each image."""
-    if settings.parts > 1:
+    """Candidates of each result, for each image."""
+    if settings.results_per_image > 1:
         return predict_views_apart(detector, images, settings.confidence)
     see = partial(predict_views, detector) if settings.tta else detector
     return [see(images, settings.confidence)]

@@ -58,16 +58,16 @@ def detect(
     Raises:
         UserError: an image cannot be read, or one category has two names.
     """
-    several = len(detectors) > 1
+    several, count = len(detectors) > 1, settings.results_per_image
     check_names([detector.names for detector in detectors])
-    known = [category for detector in detectors for category in detector.names] * settings.parts
+    known = [category for detector in detectors for category in detector.names] * count
     fuse = partial(fuse_by_wbf, knowing=Counter(known)) if settings.fuse == "wbf" else fuse_by_nms
     streams = [
         _by_category(detector, sources, settings, device, f"infer {number}" if several else "infer")
         for number, detector in enumerate(detectors, start=1)
     ]
-    # Each stream is read once for each part of an image, which it gives one after the other.
-    for parts in zip(*(stream for stream in streams for _ in range(settings.parts)), strict=True):
+    # Each stream is read once for each result of an image; it gives these one after the other.
+    for parts in zip(*(stream for stream in streams for _ in range(count)), strict=True):
         if len(parts) > 1:
             yield fuse(parts, settings.iou, settings.max_detections)
         else:
