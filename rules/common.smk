@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from parkdet import messages
+from parkdet import messages, provenance
 from parkdet.code_hash import code_hash
 from parkdet.config import validate
 from parkdet.errors import UserError
@@ -57,7 +57,7 @@ def code_of(script: str) -> str:
 
 def sidecar(path: str) -> str:
     """The file beside an output that says what it was made from."""
-    return f"{path}.provenance.json"
+    return str(provenance.sidecar(Path(path)))
 
 
 def gpus(device: str, processes: int = 1) -> int:
