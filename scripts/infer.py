@@ -14,13 +14,21 @@ def build_parser() -> argparse.ArgumentParser:
     """The options; defaults are those of the config."""
     parser = argparse.ArgumentParser(prog="infer.py", description=__doc__)
     parser.add_argument(
-        "--weights", type=Path, nargs="+", required=True, metavar="PT", help="of the detectors"
+        "--weights",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PT",
+        help="of one or several detectors",
     )
     parser.add_argument(
         "--images", type=Path, required=True, metavar="JSON|DIR", help="COCO file, or a folder"
     )
     parser.add_argument(
-        "--image-dir", type=Path, metavar="DIR", help="where the file's images are (its folder)"
+        "--image-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the file's images (default: its own)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="detections")
     parser.add_argument(
@@ -54,29 +62,33 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
     share = real_number(least=0, most=1)
     group.add_argument("--conf", type=share, default=0.01, metavar="F", help="least score")
     group.add_argument(
-        "--iou", type=share, default=0.7, metavar="F", help="overlap that suppresses"
+        "--iou",
+        type=share,
+        default=0.7,
+        metavar="F",
+        help="overlap above which the weaker box goes",
     )
     group.add_argument(
-        "--max-det", type=whole_number(1), default=50, metavar="N", help="most an image"
+        "--max-det", type=whole_number(1), default=50, metavar="N", help="most detections per image"
     )
     group.add_argument("--tta", action="store_true", help="three scales, one of them mirrored")
     group.add_argument(
         "--fuse",
         choices=("nms", "wbf"),
         default="nms",
-        help="how several detectors or views become one: the best box, or the mean of boxes",
+        help="how several detectors or views are combined: the best box, or the mean of boxes",
     )
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine")
     group.add_argument(
-        "--batch-size", type=whole_number(1), default=16, metavar="N", help="images a step"
+        "--batch-size", type=whole_number(1), default=16, metavar="N", help="images per step"
     )
     group.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32")
     group.add_argument("--device", default="auto", help="auto, cpu, or cuda:0 and so on")
     group.add_argument(
-        "--threads", type=whole_number(1), metavar="N", help="threads of the arithmetic"
+        "--threads", type=whole_number(1), metavar="N", help="threads to compute with"
     )
 
 

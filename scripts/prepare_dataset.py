@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--report-only",
         action="store_true",
-        help="write nothing but what is in the data, as JSON to the file --out or to stdout",
+        help="only report what is in the data, as JSON to the file --out or to stdout",
     )
     add("--figures", type=Path, metavar="DIR", help="with --report-only: also as SVG figures")
     add(
@@ -43,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--link",
         choices=["auto", "symlink", "copy", "hard"],
         default="auto",
-        help="how images come in; auto: a symlink, else a copy; hard: shares the source file, so "
-        "that a tool that rewrites images would change it",
+        help="how images get into the set; auto: a symlink, else a copy; hard: shares the source "
+        "file, so that a tool that rewrites images would change it",
     )
     add("--names", type=_names, metavar="A,B,...", help="class names, if Train.json has none")
     add("--hash-cache", type=Path, metavar="FILE", help="remembers unchanged images between runs")

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--preset", type=Path, help="config that the run's was made from, to tell what differs")
     add("--test-images", type=Path, help="folder of the test images; without it: no test set")
     add("--test-truth", type=Path, help="COCO truth of the test set; without it: not scored")
-    add("--threads", type=whole_number(1), default=2, help="images made small at a time")
+    add("--threads", type=whole_number(1), default=2, help="images scaled down at a time")
     add("--out", type=Path, required=True, help="folder that the report is written to")
     return parser
 

@@ -68,13 +68,13 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         required=True,
         metavar="N",
-        help="0 writes the starting weights; with a time budget the most there are",
+        help="0 writes the starting weights; with a time budget an upper limit",
     )
     course.add_argument(
         "--time-budget",
         type=real_number(above=0),
         metavar="H",
-        help="hours of training, all attempts together, in which the schedule is to end: "
+        help="hours of training, all attempts together, within which the schedule must end: "
         "the second epoch decides how many fit, at most --epochs; another H starts another state",
     )
     course.add_argument(
@@ -100,7 +100,7 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="last epochs without mosaics",
+        help="number of epochs at the end without mosaics",
     )
     course.add_argument("--seed", type=whole_number(0), default=0, metavar="N")
     course.add_argument(
@@ -123,7 +123,7 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1),
         default=64,
         metavar="N",
-        help="images whose gradients make a step (default 64)",
+        help="images whose gradients are summed for a step (default 64)",
     )
     group.add_argument(
         "--clip-grad-norm",
@@ -134,7 +134,11 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--warmup-bias-group", choices=("bias", "norm"), default="bias")
     group.add_argument(
-        "--freeze", type=whole_number(0), default=0, metavar="N", help="first layers not to train"
+        "--freeze",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="number of first layers not to train",
     )
 
 
@@ -148,7 +152,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="epochs between validations; 0: only after the last",
     )
     group.add_argument(
-        "--val-batch-size", type=whole_number(1), metavar="N", help="default: 2 batches"
+        "--val-batch-size", type=whole_number(1), metavar="N", help="default: twice the batch size"
     )
     group.add_argument("--fitness", choices=("ap50_95", "ap75", "2022"), default="ap50_95")
     group.add_argument(
@@ -156,7 +160,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="stop after so many epochs without a better fitness; 0: never",
+        help="stop after this many epochs without a better fitness; 0: never",
     )
 
 
@@ -181,7 +185,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         default=2,
         metavar="N",
-        help="loading processes a process",
+        help="processes that load images, per training process",
     )
     machine.add_argument(
         "--threads",
@@ -193,7 +197,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         "--no-deterministic",
         dest="deterministic",
         action="store_false",
-        help="let a GPU add in any order: faster, but no two runs are the same to the bit",
+        help="let a GPU add in any order: faster, but runs need not repeat to the bit",
     )
     machine.add_argument(
         "--cache-gb",

@@ -15,8 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--submission", type=Path, required=True, help="JSON list of detections")
     add("--images", type=Path, required=True, help="Test_Images_Information.json")
-    add("--train", type=Path, help="Train.json: what category ids there are")
-    add("--sample", type=Path, help="sample_submission.json: what keys a record has")
+    add("--train", type=Path, help="Train.json, for the category ids")
+    add("--sample", type=Path, help="sample_submission.json, for the keys of a record")
     add("--max-bytes", type=int, help="the file must be strictly smaller than this")
     add("--out", type=Path, help="what was checked, as JSON; not written for an invalid file")
     return parser
@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     skipped = [check for check in CHECKS if check not in result.checks]
     if skipped:
-        log.info("Not checked for want of data: %s.", ", ".join(skipped))
+        log.info("Not checked, because the data for it are missing: %s.", ", ".join(skipped))
 
 
 if __name__ == "__main__":

@@ -40,12 +40,13 @@ class Training(Section):
     imgsz: ImageSize = Field(640, description="Image size in pixels, a multiple of 32.")
     batch_size: BatchSize = Field(
         16,
-        description="Images a step, over all processes; auto: what fits into memory, at most "
-        "nominal_batch, measured once and kept with the state.",
+        description="Images per step, over all processes; auto: as many as fit into memory, at "
+        "most nominal_batch, measured once and kept with the state.",
     )
     seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
     precision: Precision = Field(
-        "auto", description="Arithmetic; auto: what is fast and safe on the device, and says which."
+        "auto",
+        description="Arithmetic; auto: what is fast and safe on the device; the log names it.",
     )
     device: Devices = Field("auto", description="auto, cpu, cuda:0; cuda:0,1: a process on each.")
     processes: int = Field(1, ge=1, description="Processes that share each batch, on one machine.")
@@ -54,11 +55,13 @@ class Training(Section):
         None,
         gt=0,
         description="Hours for both trainings together, shared in proportion to epochs / "
-        "epoch_parts; epochs are then the most there are, and as many are trained as fit. "
-        "Another limit, or another share, is another training. null: no limit.",
+        "epoch_parts; epochs is then an upper limit, and as many are trained as fit. Another "
+        "limit, or another share, is another training. null: no limit.",
     )
-    workers: int = Field(2, ge=0, description="Processes that load images, for each process.")
-    deterministic: bool = Field(True, description="Repeats to the bit; false: a GPU is faster.")
+    workers: int = Field(2, ge=0, description="Processes that load images, per training process.")
+    deterministic: bool = Field(
+        True, description="Results repeat to the bit; false: faster on a GPU."
+    )
     checkpoint_minutes: float = Field(
         10.0,
         ge=0,
@@ -66,8 +69,8 @@ class Training(Section):
     )
     tracking: list[Literal["mlflow", "wandb"]] = Field(
         [],
-        description="Trackers beside TensorBoard, which is always written; in files of the run's "
-        "folder, see docs/tracking.md.",
+        description="Trackers in addition to TensorBoard, which is always written; they write to "
+        "the run's folder, see docs/tracking.md.",
     )
     nominal_batch: int = Field(
         64, ge=1, description="Batch size that gradients are accumulated to."
@@ -80,7 +83,7 @@ class Training(Section):
         "ap50_95", description="Figure that picks `best`; 2022: 0.1 AP50 + 0.9 AP75."
     )
     val_batch_size: int | None = Field(
-        None, ge=1, description="Images a val step; null: twice batch_size."
+        None, ge=1, description="Images per validation step; null: twice batch_size."
     )
 
     @model_validator(mode="after")
@@ -108,7 +111,7 @@ class Training(Section):
 class Stage(Section):
     """The first training."""
 
-    epochs: int = Field(50, ge=1, description="Epochs.")
+    epochs: int = Field(50, ge=1, description="Number of epochs.")
     epoch_parts: int = Field(
         1, ge=1, description="An epoch draws int(images / epoch_parts) images."
     )
@@ -121,11 +124,11 @@ class Stage(Section):
         1, ge=0, description="Epochs between validations; 0: only after the last epoch."
     )
     patience: int = Field(
-        0, ge=0, description="Epochs without a better fitness until it stops; 0: never."
+        0, ge=0, description="Stop after this many epochs without a better fitness; 0: never."
     )
-    close_mosaic: int = Field(0, ge=0, description="Last epochs without mosaics.")
+    close_mosaic: int = Field(0, ge=0, description="Number of epochs at the end without mosaics.")
     freeze: int = Field(
-        0, ge=0, description="First layers that are not trained (10: the backbone)."
+        0, ge=0, description="Number of first layers that are not trained (10: the backbone)."
     )
     hyp: Hyperparameters = Field(
         default_factory=Hyperparameters,
@@ -150,7 +153,7 @@ class Stage(Section):
 class Finetune(Stage):
     """The second training, from baseline_last.pt."""
 
-    epochs: int = Field(15, ge=1, description="Epochs.")
+    epochs: int = Field(15, ge=1, description="Number of epochs.")
     hyp: FinetuneHyperparameters = Field(
         default_factory=FinetuneHyperparameters,
         description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
@@ -161,25 +164,29 @@ class Inference(Section):
     """How detections are made."""
 
     weights: list[str] = Field(
-        [], description="Given weights, one or several; no training is run. Empty: tune_best.pt."
+        [],
+        description="Weights to detect with, one or several files; nothing is trained. "
+        "Empty: tune_best.pt.",
     )
     imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
     batch_size: int = Field(
-        16, ge=1, description="Images a step on a GPU; most at a time on a CPU, one a core."
+        16, ge=1, description="Images per step on a GPU; on a CPU one per core, at most so many."
     )
     confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
-    max_detections: int = Field(50, ge=1, description="Most detections an image.")
+    max_detections: int = Field(50, ge=1, description="Most detections per image.")
     tta: bool = Field(True, description="Test-time augmentation: three scales, one flipped.")
     fuse: Literal["nms", "wbf"] = Field(
         "nms",
-        description="Several weights or views: the best of boxes that overlap, or weighted fusion.",
+        description="How several weights or views are combined: the best of boxes that overlap, or "
+        "weighted boxes fusion.",
     )
     precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
     shards: int = Field(1, ge=1, description="Jobs that share the test images, on a cluster.")
     on_bad: Literal["fail", "skip"] = Field(
-        "fail", description="Test images that cannot be read: an error at once, or no detections."
+        "fail",
+        description="Test images that cannot be read: stop at once, or give them no detections.",
     )
 
     @model_validator(mode="after")
@@ -194,11 +201,12 @@ class Cut(Section):
 
     method: Literal["per-class", "global", "threshold"] = Field(
         "per-class",
-        description="What fits by what each detection is worth to the mean AP, learnt from the "
-        "val set; what fits by score; or the 2022 threshold.",
+        description="Which detections are kept: those worth most to the mean AP, as learnt from "
+        "the val set; those of the highest scores; or those above a threshold, as in 2022.",
     )
     ap: Literal[50, 75, "50:95"] = Field(
-        "50:95", description="The AP that per-class works for, by its IoU; the challenge's was 75."
+        "50:95",
+        description="IoU, in percent, of the AP that per-class maximises; the challenge's was 75.",
     )
     max_bytes: int = Field(
         20_000_000, ge=3, description="The file is strictly smaller than this, in bytes."
@@ -209,7 +217,7 @@ class Evaluation(Section):
     """What is scored."""
 
     test_truth: str | None = Field(
-        None, description="COCO truth of the test set, for scoring alone; null: none."
+        None, description="COCO truth of the test set, used for scoring only; null: none."
     )
     start_weights: bool = Field(
         False,

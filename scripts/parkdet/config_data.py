@@ -46,17 +46,18 @@ class Data(Section):
     )
     seed: int = Field(100, ge=0, description="Seed of the split.")
     backgrounds: Literal["keep", "drop"] = Field(
-        "keep", description="What becomes of images without a box; 2022 lost them."
+        "keep", description="What to do with images without a box; 2022 lost them."
     )
     names: list[Annotated[str, Field(pattern=r"^[^,\x00]+$")]] | None = Field(
         None, description="Class names in the order of the category ids, if the JSON has none."
     )
     link: Literal["auto", "symlink", "copy", "hard"] = Field(
-        "auto", description="How images come into the prepared set; auto: symlink, else a copy."
+        "auto", description="How images get into the prepared set; auto: symlink, else a copy."
     )
     on_bad: Literal["drop", "fail"] = Field(
         "drop",
-        description="What happens to an image or box that cannot be used: listed, or an error.",
+        description="What to do with an image or box that cannot be used: leave it out and list "
+        "it, or stop with an error.",
     )
     verify: Literal["header", "full"] = Field(
         "header",

@@ -37,7 +37,7 @@ class Hyperparameters(BaseModel):
         4.0, gt=1, description="Largest ratio of box to anchor side for a match."
     )
     anchors: float | None = Field(
-        None, ge=1, description="Anchors a layer to lay out anew; null keeps the model's own."
+        None, ge=1, description="Anchors per layer to lay out anew; null keeps the model's own."
     )
     fl_gamma: float = Field(0.0, ge=0, description="Gamma of the focal loss; 0 is plain BCE.")
     label_smoothing: float = Field(

@@ -82,18 +82,18 @@ def after_failure(
         started: ``time.time()`` at the start of the run.
         command: the command line of the run.
     """
-    to_mend = False
+    to_fix = False
     for rule, logs in sorted(failed):
         lines = [line for log in logs for line in _last_lines(Path(log), started)]
         stopped = bool(lines) and lines[-1].endswith(CONTINUE)
-        to_mend |= not stopped
+        to_fix |= not stopped
         yield f"parkdet: {rule} {'was stopped' if stopped else 'failed'}."
         yield from lines
     if not failed:
         yield "parkdet: the run was stopped."
     yield (
-        "What was finished is kept, and a training goes on where it was. "
-        + ("Mend what is said above, then run" if to_mend else "To go on, run")
+        "What was finished is kept, and a training continues where it stopped. "
+        + ("Fix what is reported above, then run" if to_fix else "To continue, run")
         + " the same command again:"
     )
     yield f"  {join(command)}"
@@ -103,7 +103,7 @@ def after_failure(
 
 def _last_lines(log: Path, started: float) -> Iterator[str]:
     if not log.is_file() or log.stat().st_mtime < started - CLOCK_SKEW:
-        yield f"It wrote nothing into {log}: what it said is above."
+        yield f"It wrote nothing to {log}: its messages are above."
         return
     yield f"The end of {log}:"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -123,14 +123,14 @@ def test_a_log_of_an_earlier_attempt_is_not_shown(folder):
     (folder / "infer.log").write_text("an old fault\n")
     text = failure([("infer", ["infer.log"])], started=2**40)
     assert "an old fault" not in text
-    assert "wrote nothing into infer.log" in text
+    assert "wrote nothing to infer.log" in text
 
 
 def test_a_step_that_saved_and_stopped_has_not_failed(folder):
     (folder / "infer.log").write_text(f"infer.py: SIGTERM: 3 of 9 images are left. {CONTINUE}\n")
     text = failure([("infer", ["infer.log"])])
     assert text.startswith("parkdet: infer was stopped.\n")
-    assert "To go on, run the same command again:" in text
+    assert "To continue, run the same command again:" in text
 
 
 def test_the_next_commands_can_be_pasted():

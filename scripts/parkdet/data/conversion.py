@@ -161,5 +161,5 @@ def _warn_of_orphans(labels: Path, images: Sequence[str], suffix: str) -> None:
     files = {path.relative_to(labels).as_posix() for path in labels.rglob(f"*{suffix}")}
     orphans = sorted(files - known - {"classes.txt"})
     if orphans:
-        shown = ", ".join(orphans[:SHOWN])
-        log.warning("Warning: %d label files have no image: %s ...", len(orphans), shown)
+        shown = ", ".join(orphans[:SHOWN]) + (", ..." if len(orphans) > SHOWN else "")
+        log.warning("Warning: %d label files have no image: %s", len(orphans), shown)

@@ -104,9 +104,13 @@ def _warnings(
     warnings = []
     sharing = recordings["val_images_sharing_a_recording_with_train"]
     if sharing and holdout.used != "random":
-        warnings.append(f"{sharing} val images share a recording with train: val scores flatter.")
+        warnings.append(
+            f"{sharing} val images share a recording with train: val scores are too high."
+        )
     if copies:
-        warnings.append(f"{copies} val images are identical to a train image: val scores flatter.")
+        warnings.append(
+            f"{copies} val images are identical to a train image: val scores are too high."
+        )
     for side in ("train", "val"):
         empty = [row["name"] for row in classes if not row["boxes"][side]]
         if empty:
@@ -119,7 +123,7 @@ def _near_warnings(near_duplicates: dict[str, Any] | None) -> list[str]:
     if near_duplicates and near_duplicates["val_images"]:
         warnings.append(
             f"{near_duplicates['val_images']} val images nearly equal a train image "
-            "(near_duplicates in summary.json): val scores flatter."
+            "(near_duplicates in summary.json): val scores are too high."
         )
     if near_duplicates and near_duplicates["not_decoded"]:
         warnings.append(

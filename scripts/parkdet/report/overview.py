@@ -86,7 +86,7 @@ def _about_data(section: Section) -> list[str]:
     sharing = recordings["val_images_sharing_a_recording_with_train"]
     if sharing and summary["split"]["used"] == "random" and recordings["train"] > 1:
         found.append(
-            f"{sharing:,} val images share a recording with train, so val scores may flatter."
+            f"{sharing:,} val images share a recording with train, so val scores may be too high."
         )
     if summary["issues"]:
         number = sum(summary["issues"].values())
