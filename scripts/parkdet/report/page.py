@@ -7,7 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from parkdet.files import atomic_write
-from parkdet.report import data, gallery, overview, quality, steps, submission, training, words
+from parkdet.report import data, gallery, overview, quality, submission, training, words
+from parkdet.report import run as run_itself
 from parkdet.report.gallery import script_json
 from parkdet.report.palette import variables, without_variables
 from parkdet.report.section import FIGURES, Section, caption, expected_figures
@@ -23,7 +24,7 @@ def write_report(run: Run, out: Path, threads: int = 1) -> dict[str, Section]:
     Raises:
         UserError: a file of the run is damaged, or ``out`` cannot be written.
     """
-    parts = (data, training, quality, submission, steps)
+    parts = (data, training, quality, submission, run_itself)
     sections = {section.name: section for section in (part.build(run) for part in parts)}
     _write_figures(run, sections, out / "figures")
     sections["gallery"] = gallery.build(run, out, threads)
