@@ -1,4 +1,4 @@
-"""Made sets in the challenge's lay-out, of any size, and the 2022 way to prepare them."""
+"""Made sets in the challenge's layout, of any size, and the 2022 way to prepare them."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Writes the demo set: synthetic parking scenes with labels, in the challenge's lay-out."""
+"""Writes the demo set: synthetic parking scenes with labels, in the challenge's layout."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ SMALLEST = 64  # pixels; on smaller images nothing could be told apart
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description="Writes a labelled demo set in the challenge's lay-out. The pictures are "
+        description="Writes a labelled demo set in the challenge's layout. The pictures are "
         "synthetic: parking scenes drawn from a seed, with no photograph involved. The same "
         "options give the same bytes. An earlier demo set in the folder is replaced; a folder "
         "with other files is refused."

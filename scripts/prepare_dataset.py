@@ -1,4 +1,4 @@
-"""Checks a data set in the challenge's lay-out, splits it, links its images, writes its labels."""
+"""Checks a data set in the challenge's layout, splits it, links its images, writes its labels."""
 
 import argparse
 import sys

@@ -13,7 +13,7 @@ class Data(Section):
     """Where the photographs are and how they are prepared."""
 
     root: str = Field(
-        description="Folder in the challenge lay-out: train/label/Train.json, train/images/ and, "
+        description="Folder in the challenge layout: train/label/Train.json, train/images/ and, "
         "if there is a test set, Test_Images_Information.json, test/images/. "
         "Environment variables ($NAME) are expanded; data/demo is made by the workflow itself.",
     )

@@ -54,7 +54,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _draw_photographs(folder: Path) -> None:
-    """photos/ in the challenge's lay-out, a folder of images, and weights that a run made."""
+    """photos/ in the challenge's layout, a folder of images, and weights that a run made."""
     command = [sys.executable, "scripts/demo_data.py", "--out", "photos", "--size", "160x96"]
     command += ["--train-images", "8", "--test-images", "3"]
     subprocess.run(command, check=True, cwd=folder)

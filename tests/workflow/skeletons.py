@@ -31,7 +31,7 @@ for option, value in zip(words, words[1:]):
 
 
 def skeleton(root: Path, test_set: bool = True) -> Path:
-    """An empty set in the challenge lay-out."""
+    """An empty set in the challenge layout."""
     (root / "train/label").mkdir(parents=True)
     (root / "train/images").mkdir()
     (root / "train/label/Train.json").write_text('{"images": [], "annotations": []}')

@@ -108,7 +108,7 @@ def code(*files: str) -> list[Change]:
 
 
 def cosmetics(content: str) -> str:
-    """A comment, a docstring in other words and another lay-out."""
+    """A comment, a docstring in other words and another layout."""
     content = content.replace('"""', '"""In other words: ', 1).replace("\n\n", "\n\n\n\n", 1)
     return f"{content}\n# a remark\n"
 

@@ -1,4 +1,4 @@
-"""From a data set in the challenge lay-out to a prepared one: checked, split, linked, labelled."""
+"""From a data set in the challenge layout to a prepared one: checked, split, linked, labelled."""
 
 import logging
 import time

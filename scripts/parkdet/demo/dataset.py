@@ -1,4 +1,4 @@
-"""Writes the demo set in the challenge's lay-out: names, pictures and annotation files.
+"""Writes the demo set in the challenge's layout: names, pictures and annotation files.
 
 Everything in it is synthetic: drawn by this package from a seed, with no photograph involved.
 """

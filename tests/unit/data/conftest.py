@@ -1,4 +1,4 @@
-"""A small data set in the challenge lay-out, and what reads its prepared form."""
+"""A small data set in the challenge layout, and what reads its prepared form."""
 
 import json
 import os

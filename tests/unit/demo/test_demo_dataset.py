@@ -1,4 +1,4 @@
-"""The demo set on disk: lay-out, names, labels, the same bytes from the same seed."""
+"""The demo set on disk: layout, names, labels, the same bytes from the same seed."""
 
 import hashlib
 import json

@@ -43,6 +43,6 @@ def tree(folder: Path) -> dict[str, object]:
 
 
 def is_one_paragraph(message: str) -> bool:
-    """The last line of bearable length says all, but for the tree of the expected lay-out."""
+    """The last line of bearable length says all, but for the tree of the expected layout."""
     last = message.partition(" of this form:")[0].splitlines()[-1]
     return last.startswith("prepare_dataset.py: ") and len(last) < 1500
