@@ -11,7 +11,7 @@ from parkdet.command_line import real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options; defaults are those of the config."""
+    """The options; defaults are those of the config, except that --tta must be asked for."""
     parser = argparse.ArgumentParser(prog="infer.py", description=__doc__)
     parser.add_argument(
         "--weights",

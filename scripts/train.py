@@ -9,7 +9,7 @@ from parkdet.command_line import real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options; what is not given is as in yolov5."""
+    """The options of this program."""
     parser = argparse.ArgumentParser(prog="train.py", description=__doc__)
     _add_files(parser)
     _add_course(parser)
@@ -62,7 +62,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_course(parser: argparse.ArgumentParser) -> None:
     course = parser.add_argument_group("course")
-    course.add_argument("--stage", choices=("baseline", "tune"), default="baseline")
+    course.add_argument(
+        "--stage",
+        choices=("baseline", "tune"),
+        default="baseline",
+        help="which of the two trainings this is; it is part of the seeds",
+    )
     course.add_argument(
         "--epochs",
         type=whole_number(0),
@@ -87,7 +92,9 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     course.add_argument(
         "--image-weights", action="store_true", help="draw images with rare classes more often"
     )
-    course.add_argument("--imgsz", type=whole_number(32), default=640, metavar="PIXELS")
+    course.add_argument(
+        "--imgsz", type=whole_number(32), default=640, metavar="PIXELS", help="side of the images"
+    )
     course.add_argument(
         "--batch-size",
         type=_batch_size,
@@ -132,7 +139,12 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
         metavar="F|none",
         help="gradient norm limit (default 10)",
     )
-    group.add_argument("--warmup-bias-group", choices=("bias", "norm"), default="bias")
+    group.add_argument(
+        "--warmup-bias-group",
+        choices=("bias", "norm"),
+        default="bias",
+        help="parameters whose warm-up starts at warmup_bias_lr (default bias; 2022: norm)",
+    )
     group.add_argument(
         "--freeze",
         type=whole_number(0),
@@ -154,7 +166,12 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--val-batch-size", type=whole_number(1), metavar="N", help="default: twice the batch size"
     )
-    group.add_argument("--fitness", choices=("ap50_95", "ap75", "2022"), default="ap50_95")
+    group.add_argument(
+        "--fitness",
+        choices=("ap50_95", "ap75", "2022"),
+        default="ap50_95",
+        help="figure that picks --best (default ap50_95; 2022: 0.1 AP50 + 0.9 AP75)",
+    )
     group.add_argument(
         "--patience",
         type=whole_number(0),
@@ -166,7 +183,12 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    machine.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="arithmetic; auto: what is fast and safe on the device",
+    )
     machine.add_argument(
         "--device", default="auto", help="auto, cpu, cuda:0, or cuda:0,1: a process on each GPU"
     )
