@@ -24,7 +24,8 @@ def run(
 
     Returns:
         0; 2 for bad input or options (one paragraph on stderr, no traceback); 75 for "stopped
-        early, state saved, run me again"; 1 for a fault of the program, with its traceback.
+        early, state saved, run me again"; 130 for Ctrl-C where there is no state to save; 1 for a
+        fault of the program, with its traceback.
     """
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
     arguments = parser.parse_args(argv)
