@@ -16,7 +16,7 @@ from parkdet.data.holdout import SplitSettings, hold_out
 from parkdet.data.issues import Issues
 from parkdet.data.labels import label_text
 from parkdet.data.links import label_name, link_names, place
-from parkdet.data.output import replaced_folder
+from parkdet.data.output_folder import replaced_folder
 from parkdet.data.sources import CHALLENGE, Layout, Sources, locate, refuse_overlap
 from parkdet.data.summary import summarize
 from parkdet.data.threads import map_in_threads

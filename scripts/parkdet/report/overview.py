@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from parkdet.report.formatting import count, duration, figure, percent
 from parkdet.report.section import Section
 from parkdet.report.sources import Run
-from parkdet.report.words import count, duration, figure, percent
 
 WEAK_AP50 = 0.5  # below this a class is named among what to look at
 RARE_BOXES = 20

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from parkdet.files import atomic_write
-from parkdet.report import data, gallery, overview, quality, submission, training, words
+from parkdet.report import data, formatting, gallery, overview, quality, submission, training
 from parkdet.report import run as run_itself
 from parkdet.report.gallery import script_json
 from parkdet.report.palette import variables, without_variables
@@ -42,7 +42,7 @@ def render(run: Run, sections: dict[str, Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(words, name) for name in words.__all__}
+    environment.filters |= {name: getattr(formatting, name) for name in formatting.__all__}
     environment.globals |= {
         "figures": FIGURES,
         "caption": caption,

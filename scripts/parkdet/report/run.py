@@ -5,11 +5,11 @@ from typing import Any
 
 import yaml
 
+from parkdet.report.formatting import duration
 from parkdet.report.lineage import draw_lineage
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import Run, read_csv
 from parkdet.report.svg import Bar, bar_chart, nothing
-from parkdet.report.words import duration
 
 
 def build(run: Run) -> Section:

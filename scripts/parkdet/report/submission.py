@@ -9,10 +9,10 @@ import numpy as np
 
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.report.axes import linear, unit
+from parkdet.report.formatting import size
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import Run
 from parkdet.report.svg import Bar, Mark, Series, bar_chart, line_chart, nothing
-from parkdet.report.words import size
 from parkdet.submission.candidates import (
     COMPACT,
     EMPTY,

@@ -7,10 +7,10 @@ from pydantic_core import PydanticUndefined
 
 from parkdet.config import Config
 from parkdet.report.axes import Axis, linear, unit, whole
+from parkdet.report.formatting import duration
 from parkdet.report.section import FIGURES, Section
 from parkdet.report.sources import STAGES, Epoch, Run
 from parkdet.report.svg import Mark, Series, finite, line_chart, nothing
-from parkdet.report.words import duration
 
 
 def build(run: Run) -> Section:

@@ -3,7 +3,7 @@ import os
 import pytest
 from PIL import Image
 
-from parkdet.data.output import MANIFEST, replaced_folder
+from parkdet.data.output_folder import MANIFEST, replaced_folder
 from parkdet.errors import UserError
 
 

@@ -15,13 +15,13 @@ from parkdet.evaluation.matching import IGNORED, RIGHT, WRONG, Matches, match
 from parkdet.evaluation.operating_point import best_f1
 from parkdet.report import gallery, photographs, quality, submission
 from parkdet.report.curves import CONFIDENCES, precision_curves, rates_at_confidence
+from parkdet.report.formatting import change, duration, figure, size
 from parkdet.report.gallery import Shown
 from parkdet.report.overview import hints
 from parkdet.report.section import Section
 from parkdet.report.sources import Box, Coco, Image
 from parkdet.report.thumbnails import thumbnail
 from parkdet.report.training import changed_settings
-from parkdet.report.words import change, duration, figure, size
 from parkdet.submission.cut import cut_file
 from parkdet.submission.records import Detection, read_detections
 
