@@ -3,7 +3,8 @@
 import math
 from shlex import join, quote
 
-from parkdet.config import Config, Section, Stage
+from parkdet.config import Config, Stage
+from parkdet.config_values import Section
 from parkdet.data.sources import Layout
 from parkdet.plan import Plan
 

@@ -10,7 +10,8 @@ from parkdet.data.training_set import Part
 from parkdet.errors import StoppedEarly
 from parkdet.evaluation.coco_metrics import Metrics, evaluate
 from parkdet.files import read_json
-from parkdet.inference.predict import ImageSource, PredictSettings, predict
+from parkdet.inference.predict import PredictSettings, predict
+from parkdet.inference.sources import ImageSource
 from parkdet.submission.records import Detection, detection
 from parkdet.training.faults import free_memory, is_out_of_memory
 from parkdet.training.signals import StopRequest

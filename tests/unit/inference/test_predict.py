@@ -12,7 +12,8 @@ from parkdet.detector.fast import FastDetector
 from parkdet.errors import UserError
 from parkdet.inference import predict as module
 from parkdet.inference.letterbox import image_size
-from parkdet.inference.predict import ImageSource, PredictSettings, predict
+from parkdet.inference.predict import PredictSettings, predict
+from parkdet.inference.sources import ImageSource
 
 CPU = torch.device("cpu")
 SETTINGS = PredictSettings(

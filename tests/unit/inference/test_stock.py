@@ -10,7 +10,8 @@ from yolov5.utils.dataloaders import LoadImagesAndLabels
 from yolov5.utils.general import non_max_suppression, scale_boxes
 
 from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
-from parkdet.inference.predict import ImageSource, PredictSettings, predict
+from parkdet.inference.predict import PredictSettings, predict
+from parkdet.inference.sources import ImageSource
 
 IMAGES = 4
 CONFIDENCE, IOU, MOST, SIZE = 0.05, 0.6, 100, 640
