@@ -1,8 +1,8 @@
 """The closing summary, the report that people look at, and its charts for `snakemake --report`."""
 
 TEMPLATES = "scripts/parkdet/report/templates"
-# The first of the project's presets that --configfile names, which others after it may change. As
-# the config, for the shell only.
+# The first of the project's presets that --configfile names; files after it may change it. Like the
+# config it is for the shell only.
 NAMED = [Path(path).resolve() for path in workflow.overwrite_configfiles]
 PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets").resolve()]
 PRESET = f"--preset {in_shell(str(PRESETS[0]))}" if PRESETS else ""
@@ -64,7 +64,7 @@ rule report:
         mem_mb=4000,
         runtime=60,
     params:
-        test=lambda wildcards: report_options(PLAN),
+        options=lambda wildcards: report_options(PLAN),
         templates=[
             sha256_file(path) for path in sorted(Path(workflow.basedir, TEMPLATES).glob("**/*.*"))
         ],
@@ -73,4 +73,4 @@ rule report:
         "Writing the report"
     shell:
         f"python {SCRIPTS}/report.py --results {R} --config {CONFIG_TEXT} {PRESET} --out {R}/report "
-        "{params.test:q} --threads {threads} --log {log}"
+        "{params.options:q} --threads {threads} --log {log}"

@@ -86,10 +86,10 @@ def _learning_rate(title: str, epochs: list[tuple[int, Epoch]], marks: list[Mark
 
 
 def _throughput(title: str, epochs: list[tuple[int, Epoch]], marks: list[Mark]) -> str:
-    line = _curve(epochs, "images_per_s", "images a second", "s0")
+    line = _curve(epochs, "images_per_s", "images per second", "s0")
     if not line.points:
         return nothing(title, "The speed was not recorded.")
-    axis = linear("images a second", [value for _, value in line.points], 0)
+    axis = linear("images per second", [value for _, value in line.points], 0)
     return line_chart(title, [line], _axis(epochs), axis, marks)
 
 
