@@ -219,7 +219,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         "--no-deterministic",
         dest="deterministic",
         action="store_false",
-        help="let a GPU add in any order: faster, but runs need not repeat to the bit",
+        help="let a GPU pick its fastest algorithms: runs need not repeat to the bit",
     )
     machine.add_argument(
         "--cache-gb",

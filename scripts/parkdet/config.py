@@ -60,7 +60,7 @@ class Training(Section):
     )
     workers: int = Field(2, ge=0, description="Processes that load images, per training process.")
     deterministic: bool = Field(
-        True, description="Results repeat to the bit; false: faster on a GPU."
+        True, description="Results repeat to the bit; false: a GPU picks its fastest algorithms."
     )
     checkpoint_minutes: float = Field(
         10.0,
@@ -170,7 +170,7 @@ class Inference(Section):
     )
     imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
     batch_size: int = Field(
-        16, ge=1, description="Images per step on a GPU; on a CPU one per core, at most so many."
+        16, ge=1, description="Images per step on a GPU; on a CPU one per core, at most this many."
     )
     confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
@@ -202,7 +202,7 @@ class Cut(Section):
     method: Literal["per-class", "global", "threshold"] = Field(
         "per-class",
         description="Which detections are kept: those worth most to the mean AP, as learnt from "
-        "the val set; those of the highest scores; or those above a threshold, as in 2022.",
+        "the val set; those of the highest scores; or those from a threshold up, as in 2022.",
     )
     ap: Literal[50, 75, "50:95"] = Field(
         "50:95",
