@@ -24,6 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Reads, draws and writes."""
     from parkdet.evaluation.drawing import draw_images, write_picture
     from parkdet.files import read_json
+    from parkdet.inference.sources import ImageList
     from parkdet.submission.records import read_detections
 
     detections = [
@@ -32,7 +33,10 @@ def main(arguments: argparse.Namespace) -> None:
         if detection.score >= arguments.min_score
     ]
     picture = draw_images(
-        read_json(arguments.images), arguments.image_dir, detections, arguments.image_ids
+        read_json(arguments.images, ImageList),
+        arguments.image_dir,
+        detections,
+        arguments.image_ids,
     )
     write_picture(arguments.out, picture)
 

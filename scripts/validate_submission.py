@@ -24,15 +24,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Checks, then writes the result and its sidecar."""
-    from parkdet.files import write_json
+    from parkdet.files import remove, write_json
     from parkdet.provenance import sidecar, write_provenance
     from parkdet.submission.validation import CHECKS, expectations, validate
 
     started = time.time()
     gc.disable()  # records hold no cycles; looking through a million of them takes seconds
     if arguments.out:  # An earlier result must not speak for this file.
-        for stale in (arguments.out, sidecar(arguments.out)):
-            stale.unlink(missing_ok=True)
+        remove(arguments.out)
+        remove(sidecar(arguments.out))
     expected = expectations(
         arguments.images, arguments.train, arguments.sample, arguments.max_bytes
     )

@@ -4,6 +4,7 @@ import argparse
 import faulthandler
 import logging
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from parkdet.errors import StoppedEarly, UserError
 from parkdet.progress import CLEAR_LINE, is_line_of_progress
 
 log = logging.getLogger("parkdet")
+
+OUTPUTS = ("out", "stats", "analysis", "last", "best", "metrics", "log")  # files to write
 
 
 def run(
@@ -30,7 +33,10 @@ def run(
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
     arguments = parser.parse_args(argv)
     try:
-        _set_up_logging(arguments.log)
+        _log_to_stderr()
+        _check_outputs(arguments)
+        if arguments.log is not None:
+            _log_to_file(arguments.log)
         main(arguments)
     except (UserError, StoppedEarly) as error:
         if isinstance(error, StoppedEarly):
@@ -81,29 +87,60 @@ def real_number(
     return number
 
 
-def _stderr_handler() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
-    if sys.stderr.isatty():
-        handler.addFilter(lambda record: not is_line_of_progress(record))
-        handler.setFormatter(logging.Formatter(f"{CLEAR_LINE}%(message)s"))
-    return handler
+class _Formatter(logging.Formatter):
+    """Escapes what would command a terminal, or cannot be written: names in files may hold it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = "".join(
+            sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1]
+            for sign in record.message
+        )
+        return super().formatMessage(record)
 
 
-def _set_up_logging(path: Path | None) -> None:
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuses a file to write that another option names: an input would be lost.
+
+    Raises:
+        UserError: names both options and the file.
+    """
+    files = [
+        (option, path, os.path.realpath(path))
+        for option, value in vars(arguments).items()
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path) and not os.path.isdir(path)  # noqa: PTH112  (it never raises)
+    ]
+    for output, path, place in files:
+        for other, _, same in files if output in OUTPUTS else ():
+            if same == place and other != output:
+                raise UserError(
+                    f"--{output} and --{other.replace('_', '-')} are the same file, {path}, which "
+                    f"would be overwritten. Give --{output} a name of its own."
+                )
+
+
+def _log_to_stderr() -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     for handler in list(log.handlers):
         log.removeHandler(handler)
-    log.addHandler(_stderr_handler())
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
-        except OSError as error:
-            raise UserError(
-                f"Cannot write the log {path}: {error.strerror or error}. Give --log a file in a "
-                "folder that can be written."
-            ) from error
-        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(to_file)
-        faulthandler.enable(to_file.stream)
+    handler = logging.StreamHandler(sys.stderr)
+    terminal = sys.stderr.isatty()
+    handler.setFormatter(_Formatter(f"{CLEAR_LINE if terminal else ''}%(message)s"))
+    if terminal:
+        handler.addFilter(lambda record: not is_line_of_progress(record))
+    log.addHandler(handler)
+
+
+def _log_to_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"Cannot write the log {path}: {error.strerror or error}. Give --log a file in a "
+            "folder that can be written."
+        ) from error
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    faulthandler.enable(handler.stream)

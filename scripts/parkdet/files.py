@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 import msgspec
 import yaml
@@ -14,6 +14,8 @@ import yaml
 from parkdet.errors import UserError
 
 T = TypeVar("T")
+Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""The id of an image or a category in JSON: what an array of 64 bits can hold."""
 
 
 @contextmanager
@@ -24,12 +26,14 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     one. If the block raises, the temporary file is removed and ``path`` is as it was.
 
     Raises:
-        UserError: the folder cannot be written or the disk is full.
+        UserError: the folder cannot be written, the disk is full, or ``path`` is a folder, a
+            device or a pipe: root would replace /dev/null by a file.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
     temporary = None
     try:
+        _refuse_irregular(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         with os.fdopen(descriptor, mode, encoding=encoding) as file:
@@ -49,6 +53,24 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, if there is one.
+
+    Raises:
+        UserError: it cannot be removed, or is a folder, a device or a pipe.
+    """
+    try:
+        _refuse_irregular(path)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot remove {path}: {error.strerror or error}.") from error
+
+
+def _refuse_irregular(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no regular file and is left as it is. Give another name.")
 
 
 def _umask() -> int:
@@ -71,8 +93,16 @@ def write_json(path: Path, value: Any, indent: int = 0) -> None:
 
     Args:
         indent: spaces a level; 0 is compact.
+
+    Raises:
+        UserError: it cannot be written, or has the name of a file that is not text in UTF-8.
     """
-    data = msgspec.json.encode(value)
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"Cannot write {path}: the name {error.object!a} is not UTF-8. Rename that file."
+        ) from error
     if indent:
         data = msgspec.json.format(data, indent=indent) + b"\n"
     with atomic_write(path) as file:
@@ -102,7 +132,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also of dates and numbers
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold `key: value` lines, found {type(content).__name__}.")

@@ -1,6 +1,7 @@
 """Exit codes and messages that every command shares."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,30 @@ def test_real_numbers_are_finite_and_within_their_limits(kind, text, message, ca
     with pytest.raises(SystemExit):
         parser.parse_args(["--share", text])
     assert message in capsys.readouterr().err
+
+
+def test_what_commands_a_terminal_is_escaped_and_text_of_any_script_is_not(tmp_path, capsys):
+    def main(_arguments: argparse.Namespace) -> None:
+        raise UserError("\x1b[2J 맑음.png \udcff.png")
+
+    path = tmp_path / "job.log"
+    assert run(argparse.ArgumentParser(prog="job"), main, ["--log", str(path)]) == 2
+    assert capsys.readouterr().err == "job: \\x1b[2J 맑음.png \\udcff.png\n"
+    assert path.read_text(encoding="utf-8").endswith("\\x1b[2J 맑음.png \\udcff.png\n")
+
+
+@pytest.mark.parametrize("output", ["--out", "--log"])
+@pytest.mark.parametrize("name", ["b.json", "folder/../b.json", "link.json"])
+def test_an_output_that_is_an_input_is_refused_and_kept(tmp_path, capsys, output, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b.json").write_text("[]")
+    (tmp_path / "link.json").symlink_to("b.json")
+    parser = argparse.ArgumentParser(prog="job")
+    parser.add_argument("--val-files", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path)
+    files = ["--val-files", f"{tmp_path}/a.json", f"{tmp_path}/b.json"]
+    code = run(parser, lambda _: pytest.fail("ran"), [*files, output, f"{tmp_path}/{name}"])
+    message = capsys.readouterr().err
+    assert code == 2 and f"{output} and --val-files are the same file" in message
+    assert message.count("\n") == 1
+    assert (tmp_path / "b.json").read_text() == "[]"

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from parkdet.errors import UserError
-from parkdet.files import atomic_write, read_json, sha256_file, write_json
+from parkdet.files import atomic_write, read_json, read_yaml, remove, sha256_file, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
@@ -79,3 +79,29 @@ def test_written_json_keeps_korean_and_the_order_of_keys(tmp_path):
 def test_hash_of_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         sha256_file(tmp_path / "none")
+
+
+@pytest.mark.parametrize("change", [remove, lambda path: write_json(path, {})])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path, make, change):
+    path = tmp_path / "a.json"  # as root, /dev/null would be
+    make(path)
+    before = path.stat()
+    with pytest.raises(UserError, match=r"a\.json is no regular file"):
+        change(path)
+    assert path.stat() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_name_that_is_not_utf8_is_a_clear_error(tmp_path):
+    with pytest.raises(UserError, match=r"udcff\.png' is not UTF-8"):
+        write_json(tmp_path / "a.json", [os.fsdecode(b"\xff.png")])
+
+
+@pytest.mark.parametrize(
+    "content", ["a: 2020-99-99", f"a: {'9' * 5000}", f"a: {'[' * 2000}", "a: \t[", "- a"]
+)
+def test_yaml_that_cannot_be_read_names_the_file(tmp_path, content):
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"a\.yaml"):
+        read_yaml(tmp_path / "a.yaml")

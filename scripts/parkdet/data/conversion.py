@@ -36,7 +36,8 @@ def convert(
             alphabetical order (voc). Category ids are the numbers, from 0.
 
     Raises:
-        UserError: there are no images, or a label file cannot be read as such a file at all.
+        UserError: there are no images, none has a label file, or a label file cannot be read as
+            such a file at all.
     """
     found = sorted(
         path.relative_to(images).as_posix()
@@ -53,7 +54,7 @@ def convert(
         _objects(labels, name, fact, read, suffix) for name, fact in zip(found, facts, strict=True)
     ]
     if labels is not None:
-        _warn_of_orphans(labels, found, suffix)
+        _check_files(labels, found, suffix)
     names = names or _names_used(objects)
     numbers = {name: number for number, name in enumerate(names)}
     boxes = [
@@ -81,7 +82,8 @@ def names_of_yaml(path: Path) -> list[str]:
     names = read_yaml(path).get("names")
     if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
         names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not names:
+    plain = isinstance(names, list) and not any(isinstance(name, list | dict) for name in names)
+    if not plain or not names:
         raise UserError(f"{path} needs `names`: a list, or numbers from 0 with a name each.")
     return [str(name) for name in names]
 
@@ -121,7 +123,7 @@ def _class_number(word: str) -> int | str:
         number = float(word)
     except ValueError:
         return word
-    return int(number) if number in range(MOST_CLASSES) else word
+    return int(number) if 0 <= number < MOST_CLASSES and number.is_integer() else word
 
 
 def _read_voc(path: Path, _fact: ImageFacts) -> list[Object]:
@@ -131,8 +133,10 @@ def _read_voc(path: Path, _fact: ImageFacts) -> list[Object]:
         raise UserError(f"{path} declares a document type, which no annotation needs: remove it.")
     try:
         root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path} is not XML: {error}. Restore or remove it.") from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter: its encoding
+        raise UserError(
+            f"{path} is not XML in UTF-8 or UTF-16: {error}. Save it as such, or remove it."
+        ) from error
     return [(item.findtext("name"), _voc_box(item)) for item in root.iter("object")]
 
 
@@ -156,9 +160,15 @@ def _names_used(objects: Sequence[Sequence[Object]]) -> list[str]:
     return sorted(kind for kind in kinds if isinstance(kind, str) and kind)
 
 
-def _warn_of_orphans(labels: Path, images: Sequence[str], suffix: str) -> None:
+def _check_files(labels: Path, images: Sequence[str], suffix: str) -> None:
+    """Warns of label files without an image, and does not take a wrong folder for no boxes."""
     known = {Path(name).with_suffix(suffix).as_posix() for name in images}
     files = {path.relative_to(labels).as_posix() for path in labels.rglob(f"*{suffix}")}
+    if not files & known:
+        raise UserError(
+            f"{labels} has no {suffix} file with the name and folder of an image. Check --labels "
+            "and --form, or leave --labels out for images without boxes."
+        )
     orphans = sorted(files - known - {"classes.txt"})
     if orphans:
         shown = ", ".join(orphans[:SHOWN]) + (", ..." if len(orphans) > SHOWN else "")

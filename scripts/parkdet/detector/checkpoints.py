@@ -91,7 +91,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Reads a checkpoint of parkdet, or one of yolov5 v5 to v7; neither can run code.
 
     Raises:
-        UserError: missing, damaged, not a checkpoint, or names code that it should not.
+        UserError: missing, damaged, not a checkpoint, names code that it should not, or a weight is
+            no finite number: it would detect nothing, in silence.
     """
     with Archive(path) as archive:
         what = "checkpoint"
@@ -100,10 +101,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = TensorReader(archive)
             if content.get("format") == FORMAT:
                 what = "checkpoint of parkdet, a field is missing or wrong"
-                return _own_checkpoint(content, tensors)
-            what = "yolov5 detector"
-            foreign = foreign_model(content, tensors)
-            return Checkpoint(foreign.architecture, foreign.names, [], foreign.imgsz, foreign.state)
+                checkpoint = _own_checkpoint(content, tensors)
+            else:
+                what = "yolov5 detector"
+                model = foreign_model(content, tensors)
+                checkpoint = Checkpoint(
+                    model.architecture, model.names, [], model.imgsz, model.state
+                )
+            if not all(tensor.isfinite().all() for tensor in checkpoint.state.values()):
+                raise NotInert("it holds NaN or infinite weights, as a training that diverged does")
+            return checkpoint
         except NotInert as error:
             raise archive.refusal(printable(error)) from error
         except UserError:
@@ -126,12 +133,13 @@ def _own_checkpoint(content: dict[str, Any], tensors: TensorReader) -> Checkpoin
     checkpoint = Checkpoint(**fields, state=state)
     sound = (
         all(isinstance(name, str) for name in (*checkpoint.names, *state))
+        and len(checkpoint.category_ids) in (0, len(checkpoint.names))
         and all(isinstance(number, int) for number in checkpoint.category_ids)
         and isinstance(checkpoint.imgsz, int)
         and bool(checkpoint.head_prefix)
     )
     if not sound:
-        raise TypeError("a field is of the wrong type")
+        raise TypeError("a field is of the wrong type or length")
     return checkpoint
 
 

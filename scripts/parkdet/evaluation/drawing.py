@@ -3,25 +3,26 @@
 import colorsys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from parkdet.errors import UserError
 from parkdet.files import atomic_write, read_bytes
+from parkdet.inference.sources import ImageList
 from parkdet.submission.records import Detection
 
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.4
+LINE = 2  # pixels; boxes are cut this far outside, where OpenCV can still count
 
 
 def draw_images(
-    truth: dict[str, Any], folder: Path, detections: Sequence[Detection], ids: Sequence[int]
+    truth: ImageList, folder: Path, detections: Sequence[Detection], ids: Sequence[int]
 ) -> np.ndarray:
     """Images side by side, each with its detections.
 
     Args:
-        truth: COCO `images` and `categories`.
+        truth: the images and the categories.
         folder: where the images' files are.
         ids: images to draw, left to right.
 
@@ -31,8 +32,8 @@ def draw_images(
     Raises:
         UserError: an id is not in `truth`, or an image cannot be read.
     """
-    names = {category["id"]: category["name"] for category in truth["categories"]}
-    files = {image["id"]: image["file_name"] for image in truth["images"]}
+    names = {category.id: category.name for category in truth.categories}
+    files = {image.id: image.file_name for image in truth.images}
     unknown = [image_id for image_id in ids if image_id not in files]
     if unknown:
         raise UserError(f"There is no image with the id {unknown[0]}: take ids from the JSON.")
@@ -72,11 +73,13 @@ def _read(path: Path) -> np.ndarray:
 def _draw(picture: np.ndarray, detection: Detection, name: str) -> None:
     """One box with its class and score, in a colour of its class."""
     left, top, width, height = detection.bbox
-    first = (round(left), round(top))
-    last = (round(left + width), round(top + height))
+    corners = np.array([(left, top), (left + width, top + height)])
+    first, last = (
+        corners.clip(-LINE, np.add(picture.shape[1::-1], LINE)).round().astype(int).tolist()
+    )
     red, green, blue = colorsys.hsv_to_rgb((detection.category_id * 0.381966) % 1, 0.85, 0.9)
     colour = (255 * blue, 255 * green, 255 * red)
-    cv2.rectangle(picture, first, last, colour, 2, cv2.LINE_AA)
+    cv2.rectangle(picture, first, last, colour, LINE, cv2.LINE_AA)
     label = f"{name} {detection.score:.2f}"
     (label_width, label_height), _ = cv2.getTextSize(label, FONT, FONT_SCALE, 1)
     base = max(first[1], label_height + 4)

@@ -1,28 +1,29 @@
 """Reading the objects that detections are scored against."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from parkdet.errors import UserError
-from parkdet.files import read_json
+from parkdet.files import Id, read_json
 
 
 class _Image(msgspec.Struct, omit_defaults=True):
-    id: int
+    id: Id
     file_name: str | None = None
 
 
 class _Object(msgspec.Struct, omit_defaults=True):
-    image_id: int
-    category_id: int
+    image_id: Id
+    category_id: Id
     bbox: tuple[float, float, float, float]
     area: float | None = None
-    iscrowd: int = 0
+    iscrowd: Literal[0, 1] = 0
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: Id
     name: str
 
 
@@ -36,12 +37,14 @@ def read_truth(path: Path) -> dict:
     """Reads a COCO truth: images, annotations and categories, with what scoring needs of each.
 
     Raises:
-        UserError: missing, not of that form, or an annotation of an image or category that the
-            file does not list.
+        UserError: missing, not of that form, a category id twice, or an annotation of an image or
+            category that the file does not list.
     """
     truth = read_json(path, _Truth)
     images = {image.id for image in truth.images}
     categories = {category.id for category in truth.categories}
+    if len(categories) < len(truth.categories):
+        raise UserError(f"{path} has a category id more than once. Correct `categories`.")
     for number, item in enumerate(truth.annotations, start=1):
         if item.image_id not in images or item.category_id not in categories:
             raise UserError(

@@ -86,7 +86,7 @@ def _content(source: ImageSource) -> Any:
         return source.sha256
     try:
         status = source.path.stat()
-    except OSError:
+    except (OSError, ValueError):  # the latter: NUL in the name
         return None  # this is told when its turn comes
     return status.st_size, status.st_mtime_ns
 

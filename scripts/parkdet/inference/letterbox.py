@@ -44,6 +44,8 @@ def image_size(path: Path) -> tuple[int, int]:
         UnreadableImage: the file is missing or not an image.
     """
     try:
+        if not path.is_file():
+            raise OSError("no regular file")  # to open a pipe may never end
         with PIL.Image.open(path) as image:
             return image.size[::-1] if is_turned(image) else image.size
     except Exception as error:  # a damaged file can make an image library raise nearly anything

@@ -9,7 +9,7 @@ import msgspec
 
 from parkdet.data.images import SUFFIXES, ImageFolder
 from parkdet.errors import UserError
-from parkdet.files import read_json
+from parkdet.files import Id, read_json
 
 log = logging.getLogger("parkdet")
 
@@ -39,19 +39,23 @@ class UnreadableImage(UserError):
 class Category(msgspec.Struct):
     """A class of the data set."""
 
-    id: int
+    id: Id
     name: str
 
 
-class _Image(msgspec.Struct):
-    id: int
+class ImageEntry(msgspec.Struct):
+    """An image of a COCO file, as far as inference needs it."""
+
+    id: Id
     file_name: str
     sha256: str = ""
     unreadable: bool = False
 
 
-class _File(msgspec.Struct):
-    images: list[_Image]
+class ImageList(msgspec.Struct):
+    """A COCO file of images, with or without categories."""
+
+    images: list[ImageEntry]
     categories: list[Category] = []
 
 
@@ -78,7 +82,7 @@ def read_images(images: Path, folder: Path | None) -> ImageSet:
     """
     if images.is_dir():
         return ImageSet(_images_in(images), [])
-    content = read_json(images, _File)
+    content = read_json(images, ImageList)
     folder = folder or images.parent
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: give that of the images by --image-dir.")

@@ -4,17 +4,18 @@ import json
 import mmap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from parkdet.errors import UserError
-from parkdet.files import read_bytes
+from parkdet.files import Id, read_bytes
 from parkdet.submission.records import Detection
 
 CHUNK = 10_000  # records that are decoded at a time
 EMPTY = len("[]")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Where the system can, all pages are mapped in one call instead of as each is touched.
 SHARED_AT_ONCE = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
@@ -44,7 +45,7 @@ class Style(NamedTuple):
 
 class _Head(msgspec.Struct, gc=False):
     score: float
-    category_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    category_id: Id
 
 
 def read_candidates(path: Path) -> Candidates:
@@ -60,8 +61,9 @@ def read_candidates(path: Path) -> Candidates:
         categories = np.array([head.category_id for head in heads], np.int64)
         del heads  # before the texts need as much again
         texts = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"Cannot read {path} as detections: {error}.") from error
+    except UNREADABLE as error:
+        message = f"Cannot read {path} as detections: {error}. Check what wrote the file."
+        raise UserError(message) from error
     outside = np.flatnonzero((scores < 0) | (scores > 1))
     if outside.size:
         raise UserError(
@@ -116,12 +118,13 @@ def texts_that_fit(
 def _encoded(candidates: Candidates, indices: list[int], style: Style) -> list[bytes]:
     try:
         return style.encode(_listed([candidates.texts[index] for index in indices]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         for index in indices:
             try:
                 style.encode(_listed([candidates.texts[index]]))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                message = f"{candidates.path}: record {index + 1}: {error}."
+            except UNREADABLE as error:
+                place = f"{candidates.path}: record {index + 1}"
+                message = f"{place}: {error}. Check what wrote the file."
                 raise UserError(message) from error
         raise
 

@@ -14,6 +14,8 @@ from parkdet.errors import UserError
 VOC = """<annotation><object><name>{name}</name><bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin>
 <xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object></annotation>"""
 
+VOC_EUC_KR = '<?xml version="1.0" encoding="euc-kr"?><annotation>주차</annotation>'.encode("euc-kr")
+
 
 @pytest.fixture
 def photos(source):
@@ -97,6 +99,8 @@ def test_images_alone_become_a_test_set(photos):
     [
         ("voc", "가_1.xml", b"<annotation>", "not XML"),
         ("voc", "가_1.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type"),
+        ("voc", "가_1.xml", VOC_EUC_KR, "not XML in UTF-8"),
+        ("voc", "가_1.xml", b'<?xml version="1.0" encoding="none"?><a/>', "not XML in UTF-8"),
         ("yolo", "가_1.txt", b"\xff\xfe0\x00", "not text"),
     ],
 )
@@ -104,6 +108,13 @@ def test_a_file_of_another_kind_is_refused_by_name(photos, form, name, content, 
     (photos[1] / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name}.*{message}"):
         convert(*photos, form, None)
+
+
+def test_labels_that_are_elsewhere_are_not_taken_for_no_boxes(photos):
+    (photos[1] / "가_1.txt").write_text("0 0.5 0.5 0.5 0.5")
+    for labels, form in ((photos[1], "voc"), (photos[1] / "none", "yolo")):
+        with pytest.raises(UserError, match="--labels and --form"):
+            convert(photos[0], labels, form, None)
 
 
 def test_no_images_is_an_error(tmp_path):
@@ -117,7 +128,7 @@ def test_class_names_of_a_data_yaml(tmp_path, names):
     assert names_of_yaml(tmp_path / "data.yaml") == ["car", "cart"]
 
 
-@pytest.mark.parametrize("content", ["nc: 2", "names: {1: car}", "names: []"])
+@pytest.mark.parametrize("content", ["nc: 2", "names: {1: car}", "names: []", "names: [[a]]"])
 def test_a_data_yaml_without_names_is_refused(tmp_path, content):
     (tmp_path / "data.yaml").write_text(content)
     with pytest.raises(UserError, match="names"):

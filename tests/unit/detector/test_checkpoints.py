@@ -133,6 +133,7 @@ def test_transfer_can_leave_out_the_anchors(checkpoint):
         ({"names": 3}, "field is missing or wrong"),
         ({"names": [3, 4]}, "wrong type"),
         ({"category_ids": ["a"]}, "wrong type"),
+        ({"category_ids": list(range(100))}, "wrong type or length"),
         ({"imgsz": "640"}, "wrong type"),
         ({"state": {"a": 3}}, "not a tensor"),
         ({"architecture": {}}, "field is missing or wrong"),
@@ -143,6 +144,17 @@ def test_wrong_fields_are_named(change, message, saved, tmp_path):
     torch.save({**content, **change}, tmp_path / "wrong.pt")
     with pytest.raises(UserError, match=message):
         load_checkpoint(tmp_path / "wrong.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_of_a_training_that_diverged_are_refused(value, checkpoint, tmp_path):
+    name = next(name for name in checkpoint.state if name.endswith("conv.weight"))
+    tensor = checkpoint.state[name].clone()
+    tensor[0, 0] = value
+    diverged = dataclasses.replace(checkpoint, state={**checkpoint.state, name: tensor})
+    save_checkpoint(tmp_path / "a.pt", diverged)
+    with pytest.raises(UserError, match=r"a\.pt .*NaN or infinite weights"):
+        load_checkpoint(tmp_path / "a.pt")
 
 
 def test_yolov5_checkpoint_reads_as_a_trusting_load_does(shared_data, monkeypatch):

@@ -6,19 +6,19 @@ import pytest
 
 from parkdet.errors import UserError
 from parkdet.evaluation.drawing import draw_images, write_picture
+from parkdet.inference.sources import Category, ImageEntry, ImageList
 from parkdet.submission.records import Detection
 
-TRUTH = {
-    "images": [{"id": 7, "file_name": "주차장.png"}, {"id": 9, "file_name": "b.png"}],
-    "categories": [{"id": 3, "name": "van"}],
-}
+TRUTH = ImageList(
+    images=[ImageEntry(7, "주차장.png"), ImageEntry(9, "b.png")], categories=[Category(3, "van")]
+)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for image, height in zip(TRUTH["images"], (60, 40), strict=True):
+    for image, height in zip(TRUTH.images, (60, 40), strict=True):
         picture = np.zeros((height, 80, 3), np.uint8)
-        cv2.imencode(".png", picture)[1].tofile(tmp_path / image["file_name"])
+        cv2.imencode(".png", picture)[1].tofile(tmp_path / image.file_name)
     return tmp_path
 
 
@@ -28,6 +28,11 @@ def test_boxes_are_drawn_on_their_own_image_only(folder):
     assert picture.shape == (60, 160, 3)
     assert picture[40, 10].any() and picture[50, 30].any()
     assert not picture[:40, 80:].any()
+
+
+@pytest.mark.parametrize("bbox", [(1e308, 0, 1e308, 5), (-1e300, -1e300, 2e300, 2e300)])
+def test_boxes_beyond_all_measure_are_cut(folder, bbox):
+    assert draw_images(TRUTH, folder, [Detection(7, 3, bbox, 0.9)], [7]).shape == (60, 80, 3)
 
 
 def test_an_unknown_image_is_named(folder):

@@ -34,6 +34,14 @@ def test_truth_is_read_and_scored(tmp_path):
         {"annotations": [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 5]}]},
         {"images": [{"id": "one"}]},
         {"categories": None},
+        {"categories": [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]},
+        {"images": [{"id": 1}, {"id": 2**63}]},
+        {"categories": [{"id": 3, "name": "a"}, {"id": -(2**63) - 1, "name": "b"}]},
+        {
+            "annotations": [
+                {"image_id": 1, "category_id": 3, "bbox": [0, 0, 5, 5], "iscrowd": 2**40}
+            ]
+        },
     ],
 )
 def test_unusable_truth_is_a_clear_error(tmp_path, changes):

@@ -51,12 +51,14 @@ def test_folder_of_images(command, place, tmp_path):
     assert {record.image_id for record in read_detections(out)} == set(range(1, 8))
 
 
-def test_missing_image_ends_with_its_name_and_no_output(command, place, tmp_path, capsys):
-    images = [{"id": 1, "file_name": "absent.png"}]
+@pytest.mark.parametrize("name", ["absent.png", "absent.png\0"])
+def test_missing_image_ends_with_its_name_and_no_output(command, place, name, tmp_path, capsys):
+    images = [{"id": 1, "file_name": name}]
     (tmp_path / "test.json").write_text(json.dumps({"images": images}))
     out = tmp_path / "out" / "a.json"
     files = ("--images", tmp_path / "test.json", "--image-dir", place / "images", "--out", out)
-    assert command("--weights", place / "1.pt", *files, *OPTIONS) == 2
+    state = ("--state-dir", tmp_path / "state")
+    assert command("--weights", place / "1.pt", *files, *state, *OPTIONS) == 2
     assert "absent.png" in capsys.readouterr().err
     assert not out.exists()
 

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy
 import PIL.Image
@@ -74,6 +76,13 @@ def test_unreadable_image_is_named(content, tmp_path):
     for read in (image_size, lambda path: load_picture(path, 64, (96, 96))):
         with pytest.raises(UserError, match=r"broken\.png"):
             read(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_regular_file_is_named_and_not_waited_for(make, tmp_path):
+    make(tmp_path / "odd.png")
+    with pytest.raises(UserError, match=r"odd\.png"):
+        image_size(tmp_path / "odd.png")
 
 
 def test_truncated_pixels_are_named(tmp_path):

@@ -63,6 +63,7 @@ def test_folder_gives_sorted_images_numbered_from_one(folder):
         ([], "lists no images"),
         ([{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}], "more than once: 1"),
         ([{"id": "1", "file_name": "a"}], "Cannot read"),
+        ([{"id": 2**63, "file_name": "a"}], "Cannot read"),
         ([{"file_name": "a"}], "Cannot read"),
     ],
 )

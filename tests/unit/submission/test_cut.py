@@ -205,6 +205,7 @@ def test_global_writes_only_the_keys_of_the_format(tmp_path):
         ("not JSON", "malformed"),
         ("", "truncated"),
         (f'[{{"category_id": {2**63}, "score": 0.5}}]', "category_id"),
+        (f'[{{"category_id": 1, "score": 0.5, "segmentation": {"[" * 10_000}', "recursion"),
         (json.dumps([record(0.5), record(1.5)]), "record 2 has a score of 1.5"),
         ('[{"category_id": 1, "score": 0.5}]', "record 1: .*image_id"),
     ],

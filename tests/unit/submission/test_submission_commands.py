@@ -106,6 +106,14 @@ def test_invalid_file_ends_with_2_and_leaves_no_earlier_result(folder, capsys):
     assert not list(folder.glob("validation.json*"))
 
 
+def test_the_result_of_a_check_takes_no_other_files_place(folder, capsys):
+    assert check(folder, "validation") == 2
+    assert "--out and --submission are the same file" in capsys.readouterr().err
+    (folder / "validation.json").mkdir()
+    assert check(folder, "preds") == 2
+    assert "validation.json is no regular file" in capsys.readouterr().err
+
+
 def test_missing_predictions_end_with_2_and_leave_nothing(folder, capsys):
     (folder / "preds.json").unlink()
     assert cut(folder, "cut") == 2
