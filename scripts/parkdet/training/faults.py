@@ -1,5 +1,6 @@
 """Faults of the machine that a user can do something about, in clear words."""
 
+import errno
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,14 @@ from parkdet.training.settings import Settings
 
 # How torch's errors that are plain RuntimeErrors begin, or what they contain.
 LOST_WORKER = "DataLoader worker"
-NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+)
+NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # all that it says
+NO_SHARED_MEMORY = "unable to allocate shared memory"
 # What it meets if the process dies while it hands over a batch.
 BROKEN_PIPE = (ConnectionError, EOFError)
 
@@ -26,7 +34,7 @@ def machine_faults_explained(settings: Settings) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError, *BROKEN_PIPE) as error:
+    except (RuntimeError, MemoryError, OSError, EOFError) as error:
         explanation = _explain(error, settings)
         if explanation is None:
             raise
@@ -37,7 +45,12 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether torch or the system had too little memory, on a GPU or a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in NO_MEMORY)
+    if isinstance(error, OSError):  # a process cannot be forked, memory not be mapped
+        return error.errno == errno.ENOMEM
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        said == NO_MEMORY_IN_ONEDNN or any(phrase in said for phrase in NO_MEMORY)
+    )
 
 
 def free_memory(device: torch.device) -> None:
@@ -49,6 +62,14 @@ def free_memory(device: torch.device) -> None:
 
 def _explain(error: Exception, settings: Settings) -> str | None:
     said = " ".join(str(error).split()).rstrip(".")
+    if NO_SHARED_MEMORY in said:
+        return (
+            "The shared memory, /dev/shm, through which loading processes hand over images is full "
+            "or too small, as in a container with its default of 64 MB: give it more "
+            "(docker/podman run --shm-size 2g), or use fewer workers (--workers, now "
+            f"{settings.workers}; 0 needs none), and run again to continue from the state saved "
+            "last."
+        )
     if said.startswith(LOST_WORKER) or isinstance(error, BROKEN_PIPE):
         return (
             f"A process that loads images was lost ({said or 'its connection ended'}), most often "

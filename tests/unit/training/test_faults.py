@@ -1,6 +1,7 @@
 """What the machine lacks is told in clear words."""
 
 import dataclasses
+import errno
 import os
 import signal
 
@@ -29,6 +30,10 @@ def after_each_batch(monkeypatch, action):
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
         MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("unable to mmap 9 bytes from file <f>: Cannot allocate memory (12)"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_too_little_memory_names_the_batch_size(settings, monkeypatch, error):
@@ -57,12 +62,28 @@ def test_a_killed_loading_process_names_the_workers(settings, monkeypatch):
     assert "\n" not in str(raised.value)
 
 
-def test_other_faults_keep_their_traceback(settings, monkeypatch):
+def test_too_little_shared_memory_names_it_and_the_workers(settings, monkeypatch):
+    def fail(*_, **__):  # as torch does in a loading process
+        raise RuntimeError(
+            "unable to allocate shared memory(shm) for file </torch_1_2_0>: "
+            "No space left on device (28)"
+        )
+
+    monkeypatch.setattr(torch.UntypedStorage, "_new_shared", fail)
+    with pytest.raises(UserError, match=r"/dev/shm.*--shm-size.*--workers, now 1; 0") as raised:
+        train(dataclasses.replace(settings, workers=1))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "said", ["shapes differ", "could not create a primitive descriptor for a convolution"]
+)
+def test_other_faults_keep_their_traceback(settings, monkeypatch, said):
     def fail(_trainer):
-        raise RuntimeError("shapes differ")
+        raise RuntimeError(said)
 
     after_each_batch(monkeypatch, fail)
-    with pytest.raises(RuntimeError, match="shapes differ"):
+    with pytest.raises(RuntimeError, match=said):
         train(settings)
 
 
