@@ -30,6 +30,7 @@ def run(
         early, state saved, run me again"; 130 for Ctrl-C where there is no state to save; 1 for a
         fault of the program, with its traceback.
     """
+    _open_closed_streams()
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
     arguments = parser.parse_args(argv)
     try:
@@ -54,6 +55,17 @@ def run(
         )
         return 1
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Opens stdin, stdout and stderr to nothing where they were closed, as some schedulers do.
+
+    Else the next files opened, such as weights, would have their numbers, and be written to.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own.
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
 
 
 def whole_number(least: int) -> Callable[[str], int]:

@@ -1,10 +1,13 @@
 """Exit codes and messages that every command shares."""
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import parkdet
 from parkdet.command_line import real_number, run, whole_number
 from parkdet.errors import StoppedEarly, UserError
 
@@ -53,6 +56,28 @@ def test_a_log_that_cannot_be_written_is_one_clear_paragraph(tmp_path, capsys, l
     message = capsys.readouterr().err
     assert message.startswith(f"job: Cannot write the log {tmp_path / log}: ")
     assert message.count("\n") == 1
+
+
+WITHOUT_STREAMS = """
+import argparse, logging, sys
+from parkdet.command_line import run
+
+def main(_arguments):
+    with open(sys.argv[1], "w") as file:
+        print("to nobody")
+        logging.getLogger("parkdet").info("to nobody")
+        file.write(str(file.fileno()))
+
+sys.exit(run(argparse.ArgumentParser(), main, []))
+"""
+
+
+def test_it_runs_where_the_standard_streams_are_closed_and_gives_no_file_their_numbers(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_STREAMS, str(tmp_path / "number")]
+    environment = {"PYTHONPATH": str(Path(parkdet.__file__).parents[1])}
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    assert subprocess.run(closed, env=environment).returncode == 0
+    assert int((tmp_path / "number").read_text()) > 2
 
 
 def test_whole_numbers_have_a_least_value(capsys):
