@@ -7,13 +7,14 @@ run again, so an interrupted benchmark goes on.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 from pathlib import Path
 
 import yaml
-from common import ROOT, VEHICLES, read_preset, run_script, score, table, write_record
+from common import ROOT, VEHICLES, read_preset, score, table, train_stock, write_record
+
+from parkdet.config import Config
 
 
 def run_workflow(preset: dict, seed: int, work: Path) -> Path:
@@ -27,18 +28,12 @@ def run_workflow(preset: dict, seed: int, work: Path) -> Path:
     return ROOT / "results" / config["run"]
 
 
-def run_stock(preset: dict, seed: int, dataset: Path, work: Path) -> Path:
+def run_stock(config: Config, dataset: Path, out: Path) -> Path:
     """Stock yolov5 with the settings of the preset's baseline; returns its last weights."""
-    out = work / f"stock-seed{seed}"
-    weights = out / "weights/last.pt"
     if not (out / "seconds.json").exists():
-        training = preset["training"]
-        options = ["--data", dataset, "--weights", os.path.expandvars(training["pretrained"])]
-        options += ["--epochs", preset["baseline"]["epochs"], "--seed", seed, "--out", out]
-        options += ["--imgsz", training["imgsz"], "--batch-size", training["batch_size"]]
-        run_script("benchmarks/stock_train.py", *options, log=work / f"stock-seed{seed}.log")
-        print(f"stock, seed {seed}: {(out / 'seconds.json').read_text()}", flush=True)
-    return weights
+        train_stock(config, dataset, out)
+        print(f"{out.name}: {(out / 'seconds.json').read_text()}", flush=True)
+    return out / "weights/last.pt"
 
 
 def describe(name: str, runs: list[dict[str, float]]) -> list[str]:
@@ -63,7 +58,8 @@ def main() -> None:
     for seed in range(arguments.seeds):
         results = run_workflow(preset, seed, work)
         dataset = results / "dataset"
-        stock = run_stock(preset, seed, dataset / "dataset.yaml", work)
+        seeded = read_preset(arguments.preset, training={"seed": seed})
+        stock = run_stock(seeded, dataset, work / f"stock-seed{seed}")
         weights = {"stock": stock, "parkdet": results / "weights/baseline_last.pt"}
         for name, path in weights.items():
             scores[name].append(score(path, dataset, config, work / f"{name}-{seed}.json"))

@@ -98,6 +98,15 @@ def train(config: Config, dataset: Path, out: Path, *options: object) -> list[di
         return list(csv.DictReader(file))
 
 
+def train_stock(config: Config, dataset: Path, out: Path, *options: object) -> None:
+    """The preset's baseline by stock yolov5's own train(), from the start."""
+    training = config.training
+    own = ["--data", dataset / "dataset.yaml", "--weights", Plan(config).pretrained, "--out", out]
+    own += ["--epochs", config.baseline.epochs, "--seed", training.seed]
+    own += ["--imgsz", training.imgsz, "--batch-size", training.batch_size]
+    run_script("benchmarks/stock_train.py", *own, *options, log=out.with_suffix(".log"))
+
+
 def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, float]:
     """AP and AP50 of weights on the test truth of a preset, by pycocotools.
 

@@ -17,16 +17,15 @@ from common import (
     WORK,
     prepare,
     read_preset,
-    run_script,
     score,
     table,
     train_and_score,
+    train_stock,
     write_record,
 )
 from scipy import stats
 
 from parkdet.config import Config
-from parkdet.plan import Plan
 
 SIDES = ("stock", "fp32", "bf16")
 PAIRS = (("stock", "fp32"), ("stock", "bf16"), ("fp32", "bf16"))
@@ -46,14 +45,10 @@ def finished(folder: Path) -> Runs:
 
 def train_stock_and_score(config: Config, out: Path) -> dict[str, float]:
     """As train_and_score, by stock yolov5's own train() with the same settings."""
-    path, training = out / "scores.json", config.training
+    path = out / "scores.json"
     if not path.exists():
         dataset = prepare(config)
-        options = ["--data", dataset / "dataset.yaml", "--weights", Plan(config).pretrained]
-        options += ["--epochs", config.baseline.epochs, "--seed", training.seed, "--out", out]
-        options += ["--imgsz", training.imgsz, "--batch-size", training.batch_size]
-        options += ["--cache", "ram", "--skip-validation"]
-        run_script("benchmarks/stock_train.py", *options, log=out.with_suffix(".log"))
+        train_stock(config, dataset, out, "--cache", "ram", "--skip-validation")
         scores = score(out / "weights/last.pt", dataset, config, out / "detections.json")
         path.write_text(json.dumps(scores))
     return json.loads(path.read_text())

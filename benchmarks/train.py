@@ -15,10 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import WORK, prepare, read_preset, run_script, subset, table, train, write_record
+from common import WORK, prepare, read_preset, subset, table, train, train_stock, write_record
 
 from parkdet.config import Config
-from parkdet.plan import Plan
 
 OPPONENT, WITHOUT_CACHE = "stock, RAM cache", "stock, no cache"
 OURS = {"parkdet": "auto", "parkdet, fp32": "fp32"}
@@ -46,12 +45,8 @@ def images_of(case: Case) -> Path:
 
 def run_stock(case: Case, cached: bool, out: Path) -> list[float]:
     """Images a second of each epoch after the first."""
-    config = case.config()
-    options = ["--data", images_of(case) / "dataset.yaml", "--out", out, "--skip-validation"]
-    options += ["--weights", Plan(config).pretrained, "--epochs", case.epochs, "--workers", 2]
-    options += ["--imgsz", case.imgsz, "--batch-size", case.batch]
-    options += ["--cache", "ram"] if cached else []
-    run_script("benchmarks/stock_train.py", *options, log=out / "log.txt")
+    options = ["--skip-validation", "--workers", 2, *(["--cache", "ram"] if cached else [])]
+    train_stock(case.config(), images_of(case), out, *options)
     ends = json.loads((out / "seconds.json").read_text())["trained_after"]
     return [case.images / (after - before) for before, after in pairwise(ends)]
 
