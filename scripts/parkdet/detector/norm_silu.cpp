@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -41,10 +44,15 @@ inline Floats load(const bfloat16* from) {
 inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
 
 inline void store(bfloat16* to, Floats values) {  // to the nearest, ties to even
+#ifdef __AVX512BF16__
+    // One instruction for the nine below; only values too small to be normal differ: they become 0.
+    const __m256bh shorts = _mm512_cvtneps_pbh((__m512)values);
+#else
     const Words bits = (Words)values;
     const Words rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
     const Words kept = (bits & 0x7FFFFFFF) <= 0x7F800000 ? rounded : (Words){} + 0x7FC0;
     const Shorts shorts = __builtin_convertvector(kept, Shorts);
+#endif
     std::memcpy(to, &shorts, sizeof shorts);
 }
 

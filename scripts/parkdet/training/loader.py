@@ -8,7 +8,7 @@ from parkdet.data.samplers import EpochBatches
 from parkdet.data.training_set import TrainingSet, collate
 from parkdet.training.signals import ignore_in_worker
 
-PREFETCH = 4  # batches a process makes ahead
+PREFETCH = 2  # batches a process makes ahead
 
 
 def build_loader(
