@@ -153,4 +153,5 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(build_parser(), main))
+    advice = "Lower --batch-size (infer.batch_size), --imgsz or --threads, or leave --tta out."
+    sys.exit(run(build_parser(), main, without_memory=advice))

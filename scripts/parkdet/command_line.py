@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parkdet.errors import StoppedEarly, UserError
+from parkdet.memory import is_out_of_memory
 from parkdet.progress import CLEAR_LINE, is_line_of_progress
 
 log = logging.getLogger("parkdet")
@@ -22,13 +23,18 @@ def run(
     parser: argparse.ArgumentParser,
     main: Callable[[argparse.Namespace], None],
     argv: Sequence[str] | None = None,
+    *,
+    without_memory: str = "Close other programs, or use a machine with more.",
 ) -> int:
     """Parses the command line, calls ``main`` and turns what it raises into an exit code.
 
+    Args:
+        without_memory: what to do if there is too little memory.
+
     Returns:
-        0; 2 for bad input or options (one paragraph on stderr, no traceback); 75 for "stopped
-        early, state saved, run me again"; 130 for Ctrl-C where there is no state to save; 1 for a
-        fault of the program, with its traceback.
+        0; 2 for bad input or options, or too little memory (one paragraph on stderr, no
+        traceback); 75 for "stopped early, state saved, run me again"; 130 for Ctrl-C where there
+        is no state to save; 1 for a fault of the program, with its traceback.
     """
     _open_closed_streams()
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
@@ -49,7 +55,11 @@ def run(
     except KeyboardInterrupt:
         log.error("%s: interrupted", parser.prog)
         return 130
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            log.error("%s: Memory ran out (%s). %s", parser.prog, said, without_memory)
+            return UserError.exit_code
         log.exception(
             "%s: a fault in the program, please report it with this traceback", parser.prog
         )

@@ -1,6 +1,7 @@
 """How the process takes memory from the system and gives it back."""
 
 import ctypes
+import errno
 import resource
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,16 @@ from pathlib import Path
 
 # Names and numbers of glibc's malloc.h
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+
+# What errors of torch (plain RuntimeErrors) and of OpenCV contain when there is too little memory.
+NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "Insufficient memory",
+)
+NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # all that it says
 
 
 def keep_freed_memory() -> None:
@@ -46,3 +57,14 @@ def limited_memory(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the system, torch or OpenCV had too little memory, on a GPU or a CPU."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):  # a process cannot be forked, memory not be mapped
+        return error.errno == errno.ENOMEM
+    said = str(error)
+    library = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"
+    return library and (said == NO_MEMORY_IN_ONEDNN or any(phrase in said for phrase in NO_MEMORY))

@@ -38,6 +38,15 @@ def test_a_fault_of_the_program_shows_its_traceback(capsys):
     assert "Traceback" in message and "oops" in message
 
 
+def test_too_little_memory_is_no_fault_of_the_program(capsys):
+    def main(_arguments: argparse.Namespace) -> None:
+        raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB.")
+
+    code = run(argparse.ArgumentParser(prog="job"), main, [], without_memory="Lower --imgsz.")
+    said = "job: Memory ran out (CUDA out of memory. Tried to allocate 2 GiB). Lower --imgsz.\n"
+    assert (code, capsys.readouterr().err) == (2, said)
+
+
 def test_messages_reach_the_log_file_too(tmp_path, capsys):
     def main(_arguments: argparse.Namespace) -> None:
         raise UserError("bad file")

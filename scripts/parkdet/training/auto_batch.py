@@ -12,9 +12,10 @@ from parkdet.data.training_set import Batch
 from parkdet.detector.loss import build_loss
 from parkdet.errors import UserError
 from parkdet.files import read_json, write_json
+from parkdet.memory import is_out_of_memory
 from parkdet.memory_use import available_memory, peak_memory, used_memory
 from parkdet.training import ranks
-from parkdet.training.faults import free_memory, is_out_of_memory
+from parkdet.training.faults import free_memory
 from parkdet.training.fingerprint import fingerprint
 from parkdet.training.gradients import Gradients, kept_apart
 from parkdet.training.loader import PREFETCH

@@ -1,6 +1,5 @@
 """Faults of the machine that a user can do something about, in clear words."""
 
-import errno
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +8,11 @@ import torch
 from torch import distributed
 
 from parkdet.errors import UserError
+from parkdet.memory import is_out_of_memory
 from parkdet.training.settings import Settings
 
 # How torch's errors that are plain RuntimeErrors begin, or what they contain.
 LOST_WORKER = "DataLoader worker"
-NO_MEMORY = (
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "not enough memory",
-    "out of memory",
-)
-NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # all that it says
 NO_SHARED_MEMORY = "unable to allocate shared memory"
 # What it meets if the process dies while it hands over a batch.
 BROKEN_PIPE = (ConnectionError, EOFError)
@@ -39,18 +32,6 @@ def machine_faults_explained(settings: Settings) -> Iterator[None]:
         if explanation is None:
             raise
         raise UserError(explanation) from error
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch or the system had too little memory, on a GPU or a CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if isinstance(error, OSError):  # a process cannot be forked, memory not be mapped
-        return error.errno == errno.ENOMEM
-    said = str(error)
-    return isinstance(error, RuntimeError) and (
-        said == NO_MEMORY_IN_ONEDNN or any(phrase in said for phrase in NO_MEMORY)
-    )
 
 
 def free_memory(device: torch.device) -> None:

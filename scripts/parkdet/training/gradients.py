@@ -10,8 +10,9 @@ from torch import nn
 from parkdet.data.training_set import Batch
 from parkdet.detector.loss import Loss, count_matches
 from parkdet.detector.precision import autocast, input_type
+from parkdet.memory import is_out_of_memory
 from parkdet.training import ranks
-from parkdet.training.faults import free_memory, is_out_of_memory
+from parkdet.training.faults import free_memory
 from parkdet.training.setup import Job
 from parkdet.training.state import TrainingState
 

@@ -12,8 +12,9 @@ from parkdet.evaluation.coco_metrics import Metrics, evaluate
 from parkdet.files import read_json
 from parkdet.inference.predict import PredictSettings, predict
 from parkdet.inference.sources import ImageSource
+from parkdet.memory import is_out_of_memory
 from parkdet.submission.records import Detection, detection
-from parkdet.training.faults import free_memory, is_out_of_memory
+from parkdet.training.faults import free_memory
 from parkdet.training.signals import StopRequest
 
 log = logging.getLogger("parkdet")

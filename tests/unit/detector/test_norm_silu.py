@@ -1,5 +1,7 @@
 import copy
 import logging
+import os
+import platform
 
 import pytest
 import torch
@@ -111,6 +113,19 @@ def test_bits_depend_on_neither_run_nor_threads(kind):
         torch.set_num_threads(before)
     for result in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(result, results[0], strict=True))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the option is x86's")
+def test_every_cpu_rounds_to_the_same_bits(monkeypatch):
+    monkeypatch.setenv("CXX", f"{os.environ.get('CXX', 'c++')} -mno-avx512bf16")
+    compiled_plainly = compiled.load_compiled.__wrapped__(norm_silu.SOURCE)
+    images, fused = images_of((2, 40, 33, 21), torch.bfloat16), layers_of(40)[1]
+    gradient = torch.randn(images.shape).contiguous(memory_format=torch.channels_last)
+    expected = run(copy.deepcopy(fused), images, gradient)
+    monkeypatch.setattr(norm_silu, "_operation", norm_silu._operation.__wrapped__)
+    monkeypatch.setattr(norm_silu, "load_compiled", lambda _: compiled_plainly)
+    found = run(fused, images, gradient)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_a_gradient_that_is_a_part_of_a_wider_tensor():
