@@ -1,12 +1,12 @@
 """How fast a CPU computes the convolutions of a training step, beside a plain matrix product.
 
-Each convolution of yolov5n runs alone, in bf16 with channels last, with the shapes that it has in
-training: forward, the gradient of its images and that of its weights. The times of all of them are
-added. The bound on a step's speed that follows: no kernel of the same arithmetic is faster than
-the product, and the rest of the step comes on top.
+Each convolution of yolov5n runs alone, in bf16 with channels last and with its shapes in training:
+forward, the gradient with respect to its input, and that with respect to its weights. The medians
+of all of them are added up. A large matrix product shows how fast the same arithmetic can be here.
 """
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -21,15 +21,15 @@ from common import table, write_record
 from parkdet.detector.build import build_model
 from parkdet.memory import keep_freed_memory
 
-PASSES = ("forward", "gradient of images", "gradient of weights")
+PASSES = ("forward", "gradient of the input", "gradient of the weights")
 SIDE = 4096  # of the matrices: far from any overhead
-ROUNDS = 7
+ROUNDS, RUNS = 5, 3  # all layers in turn, and of each layer one after the other
 
 
 def milliseconds(run: Callable[[], object]) -> float:
     """The median of some runs."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(RUNS):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
@@ -37,7 +37,7 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def convolutions(imgsz: int, batch: int) -> list[tuple[torch.nn.Conv2d, tuple[int, ...]]]:
-    """Those of the model, in order, with the shapes of their images."""
+    """Those of the model, in order, each with the shape of its input."""
     found = []
     model = build_model("yolov5n", classes=4, seed=0).train()
     for module in model.modules():
@@ -50,24 +50,26 @@ def convolutions(imgsz: int, batch: int) -> list[tuple[torch.nn.Conv2d, tuple[in
     return found
 
 
-def times(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> tuple[int, list[float]]:
-    """Floating point operations of a pass, two for a product and its sum, and milliseconds of each.
-
-    The gradient of the model's own images is never computed, so it takes no time.
-    """
+def times(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> list[float]:
+    """Milliseconds of each pass; the gradient of the model's own input is never computed: 0."""
     weights = convolution.weight.detach().bfloat16().contiguous(memory_format=torch.channels_last)
     images = torch.randn(shape).bfloat16().contiguous(memory_format=torch.channels_last)
     sizes = convolution.stride, convolution.padding, convolution.dilation
     forward = partial(torch.conv2d, images, weights, None, *sizes)
-    gradient = torch.randn_like(forward())
     backward = partial(
         torch.ops.aten.convolution_backward,
-        *(gradient, images, weights, None, *sizes, False, (0, 0), 1),
+        *(torch.randn_like(forward()), images, weights, None, *sizes, False, (0, 0), 1),
     )
     found = [milliseconds(forward)]
     for wanted in ([shape[1] != 3, False, False], [False, True, False]):
         found.append(milliseconds(partial(backward, wanted)) if any(wanted) else 0.0)
-    return 2 * gradient.numel() * weights[0].numel(), found
+    return found
+
+
+def operations(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> int:
+    """Floating point operations of a pass: two for each product, which is added to a sum."""
+    pixels = shape[0] * math.prod(size // convolution.stride[0] for size in shape[2:])
+    return 2 * pixels * convolution.weight.numel()
 
 
 def main() -> None:
@@ -77,29 +79,38 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()
     left, right = (torch.randn(SIDE, SIDE).bfloat16() for _ in range(2))
-    product = 2 * SIDE**3 / milliseconds(partial(torch.matmul, left, right)) / 1e6
-    cache: dict[tuple, tuple[int, list[float]]] = {}
-    sums, operations = [0.0] * len(PASSES), [0] * len(PASSES)
-    for convolution, shape in convolutions(arguments.imgsz, arguments.batch_size):
-        key = (*shape, *convolution.weight.shape, *convolution.stride)
-        if key not in cache:
-            cache[key] = times(convolution, shape)
-        count, taken = cache[key]
-        for place, value in enumerate(taken):
-            sums[place] += value / arguments.batch_size
-            operations[place] += count // arguments.batch_size if value else 0
-    rows = [
-        [name, f"{count / 1e9:.2f}", f"{taken:.1f}", f"{count / taken / 1e6:.0f}"]
-        for name, count, taken in zip(PASSES, operations, sums, strict=True)
-    ]
-    rate = sum(operations) / sum(sums) / 1e6
-    rows.append(["all", f"{sum(operations) / 1e9:.2f}", f"{sum(sums):.1f}", f"{rate:.0f}"])
-    rows.append(["matrix product", "", "", f"{product:.0f}"])
+    layers = convolutions(arguments.imgsz, arguments.batch_size)
+    rounds, products = [], []
+    for _ in range(ROUNDS):
+        rounds.append([times(*layer) for layer in layers])
+        products.append(milliseconds(partial(torch.matmul, left, right)))
+    counts = [operations(*layer) for layer in layers]
+    rows, whole = [], {"gigaflop": 0.0, "milliseconds": 0.0}
+    for place, name in enumerate(PASSES):
+        taken = [statistics.median(r[layer][place] for r in rounds) for layer in range(len(layers))]
+        row = {
+            "gigaflop": sum(n for n, t in zip(counts, taken, strict=True) if t) / 1e9,
+            "milliseconds": sum(taken),
+        }
+        rows.append((name, row))
+        whole = {key: whole[key] + value for key, value in row.items()}
+    rows.append(("all", whole))
+    product = {"gigaflop": 2 * SIDE**3 / 1e9, "milliseconds": statistics.median(products)}
+    batch = arguments.batch_size
     write_record(
-        f"convolutions-{arguments.imgsz}",
-        {"operations": operations, "milliseconds": sums, "product_gflops": product},
+        f"convolutions-{arguments.imgsz}", {"batch": batch, **dict(rows), "product": product}
     )
-    print(table(["", "GFLOP an image", "ms an image", "GFLOP/s"], rows))
+    lines = [
+        [name, f"{row['gigaflop'] / batch:.2f}", f"{row['milliseconds'] / batch:.1f}", speed(row)]
+        for name, row in rows
+    ]
+    lines.append([f"a matrix product, {SIDE} by {SIDE}", "", "", speed(product)])
+    print(table(["", "GFLOP an image", "ms an image", "GFLOP/s"], lines))
+
+
+def speed(row: dict[str, float]) -> str:
+    """Operations per time, in GFLOP/s."""
+    return f"{row['gigaflop'] / row['milliseconds'] * 1000:.0f}"
 
 
 if __name__ == "__main__":
