@@ -34,12 +34,12 @@ class Job(NamedTuple):
 
 def declared_rows() -> list[Row]:
     """What the page says of declared outputs."""
-    return _rows(PAGE.read_text(encoding="utf-8").partition("## Beside them")[0])
+    return _rows(PAGE.read_text(encoding="utf-8").partition("## Other files")[0])
 
 
 def other_rows() -> list[Row]:
     """What the page says of files that Snakemake does not know."""
-    return _rows(PAGE.read_text(encoding="utf-8").partition("## Beside them")[2])
+    return _rows(PAGE.read_text(encoding="utf-8").partition("## Other files")[2])
 
 
 def matching(path: str, found: list[Row]) -> list[Row]:
