@@ -214,7 +214,7 @@ def test_a_page_that_was_sent_without_its_folder_says_so(browser, report, tmp_pa
     page = browser.new_page()
     page.goto((tmp_path / "index.html").as_uri())
     page.locator(".shot").last.scroll_into_view_if_needed()
-    expect(page.locator(".shot").last).to_contain_text("is not beside this page")
+    expect(page.locator(".shot").last).to_contain_text("was not found next to this page")
     expect(page.locator(".shot image").first).to_be_attached()
     page.close()
 

@@ -70,7 +70,7 @@ def _box_sizes(parts: dict[str, Coco]) -> str:
         return nothing(title, "The data have no boxes.")
     values = [value for line in series for _, value in line.points]
     marks = [Mark("x", 32, "32"), Mark("x", 96, "96")]
-    x = powers("square root of the area, pixels", SIZES[0], SIZES[-1])
+    x = powers("square root of box area, pixels", SIZES[0], SIZES[-1])
     return line_chart(title, series, x, linear("boxes, %", values, 0), marks)
 
 
@@ -79,7 +79,7 @@ def _split_rows(summary: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     rows = {
         "images": summary["images"],
         "boxes": summary["boxes"],
-        "images without a box": summary["images_without_boxes"],
+        "images without boxes": summary["images_without_boxes"],
         "recordings": summary["recordings"],
     }
     return [(name, [row.get(part) for part in PARTS]) for name, row in rows.items()]

@@ -80,7 +80,7 @@ def build(run: Run, out: Path, threads: int) -> Section:
         chosen = _choose(images, confidence)
         shown += chosen
         if len(chosen) < len(images):
-            told.append(f"{len(chosen):,} of the {len(images):,} images of {part}")
+            told.append(f"{len(chosen):,} of the {len(images):,} {part} images")
     if not shown:
         section.missing.append("There are no detections to show yet.")
     (out / "gallery").mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def _error_kinds(errors: dict[str, Any]) -> str:
     title = FIGURES["error_kinds"].title
     kinds = [kind for kind in errors["kinds"] if kind["gain"] is not None]
     if not kinds:
-        return nothing(title, "Val has no object to be found.")
+        return nothing(title, "The val set has no objects.")
     kinds.sort(key=lambda kind: -kind["gain"])
     bars = [
         Bar(kind["kind"], (max(kind["gain"], 0),), f"+{kind['gain']:.3f} ({kind['count']:,})")
@@ -50,17 +50,17 @@ def _reliability(reliability: dict[str, Any]) -> str:
     error = reliability["expected_calibration_error"]
     points = [(row["score"], row["precision"]) for row in bins]
     series = [
-        Series("as sure as right", [(0, 0), (1, 1)], "s5"),
-        Series(f"detections: calibration error {error:.3f}", points, "s0", marks=True),
+        Series("perfect calibration", [(0, 0), (1, 1)], "s5"),
+        Series(f"detections (calibration error {error:.3f})", points, "s0", marks=True),
     ]
-    return line_chart(title, series, unit("mean score"), unit("share that is right"))
+    return line_chart(title, series, unit("mean confidence"), unit("share that is right"))
 
 
 def _confusion(confusion: dict[str, Any]) -> str:
     title, counts = FIGURES["confusion"].title, confusion["counts"]
     names = [*confusion["classes"], "background"]
     cell = CELL if len(names) <= NUMBERED else SMALL_CELL
-    corner = "true ↓ reported →"
+    corner = "true ↓ predicted →"
     margin = min(max(map(text_width, [corner, *names])) + 10, 150)
     body = [text(margin - 6, margin - 6, corner, "tick", "end")]
     for number, name in enumerate(names):
@@ -75,7 +75,7 @@ def _confusion(confusion: dict[str, Any]) -> str:
         for column, value in enumerate(values):
             if value:
                 place = (margin + column * cell, margin + row * cell, cell)
-                told = f"{names[row]}, reported as {names[column]}"
+                told = f"{names[row]}, predicted as {names[column]}"
                 body.append(_cell(place, value, value / sum(values), told))
     size = margin + len(names) * cell + 2
     body.append(

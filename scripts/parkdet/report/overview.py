@@ -31,11 +31,11 @@ def tiles(run: Run, sections: dict[str, Section]) -> list[Tile]:
     if cut:
         share = percent(cut["bytes"] / cut["max_bytes"])
         note = f"of {cut['max_bytes']:,} allowed ({share})"
-        found.append(Tile("bytes to hand in", count(cut["bytes"]), note))
+        found.append(Tile("submission, bytes", count(cut["bytes"]), note))
         found.append(_validity(sections["submission"].values["validation"]))
     seconds = [row.seconds or 0 for rows in run.history.values() for row in rows]
     if seconds:
-        found.append(Tile("training", duration(sum(seconds)), f"{len(seconds)} epochs"))
+        found.append(Tile("training time", duration(sum(seconds)), f"{len(seconds)} epochs"))
     return found
 
 
@@ -44,14 +44,14 @@ def _validity(validation: dict[str, Any] | None) -> Tile:
         return Tile("submission", "unchecked", "validate_submission has not run")
     if validation["valid"]:
         return Tile("submission", "valid", f"{len(validation['checks'])} checks passed", "good")
-    return Tile("submission", "not valid", "see the part on the submission", "bad")
+    return Tile("submission", "not valid", "see Submission below", "bad")
 
 
 def sentence(run: Run, sections: dict[str, Section]) -> str:
     """What this run is, in one sentence."""
     summary = sections["data"].values.get("summary")
     if not run.trains:
-        what = "Given weights were applied without training"
+        what = "Existing weights were used; nothing was trained"
     elif run.history:
         epochs = " + ".join(str(len(rows)) for rows in run.history.values())
         what = f"A detector was trained for {epochs} epochs at {run.config.training.imgsz} px"
@@ -60,10 +60,10 @@ def sentence(run: Run, sections: dict[str, Section]) -> str:
     if summary is None:
         return f"{what}."
     images, boxes = summary["images"], summary["boxes"]
-    prepared = f"{images['train']:,} training images with {boxes['train']:,} boxes of "
-    prepared += f"{len(summary['classes'])} classes; {images['val']:,} images are kept for val"
+    prepared = f"{images['train']:,} training images with {boxes['train']:,} boxes in "
+    prepared += f"{len(summary['classes'])} classes, {images['val']:,} validation images"
     if "test" in images:
-        prepared += f", {images['test']:,} are for the test"
+        prepared += f", {images['test']:,} test images"
     return f"{what}. The data: {prepared}."
 
 
@@ -90,7 +90,7 @@ def _about_data(section: Section) -> list[str]:
         )
     if summary["issues"]:
         number = sum(summary["issues"].values())
-        found.append(f"{number:,} problems were found in the data and listed.")
+        found.append(f"{number:,} problems were found in the data; dataset/issues.csv lists them.")
     return found
 
 
@@ -102,7 +102,8 @@ def _about_training(run: Run) -> list[str]:
     best, last = max(scores, key=lambda score: score[1]), scores[-1]
     if best[1] - last[1] > NOTABLE_AP:
         return [
-            f"AP50:95 on val was {best[1]:.3f} after epoch {best[0]} and {last[1]:.3f} at the end."
+            f"AP50:95 on val peaked at {best[1]:.3f} after epoch {best[0]} and ended at "
+            f"{last[1]:.3f}."
         ]
     if last[1] - scores[-2][1] > NOTABLE_AP:
         return ["AP50:95 on val was still rising at the end: more epochs may help."]
@@ -121,13 +122,14 @@ def _about_quality(section: Section) -> list[str]:
     if kinds:
         worst = max(kinds, key=lambda kind: kind["gain"])
         found.append(
-            f"Most AP50 is lost to errors of the kind {worst['kind']}: without them it would be "
+            f"Most AP50 is lost to errors of type {worst['kind']}: without them it would be "
             f"{worst['gain']:.3f} higher."
         )
     rare = [row["name"] for row in rows if row["boxes"] < RARE_BOXES]
     if rare:
         found.append(
-            f"Fewer than {RARE_BOXES} boxes in val, so their figures are rough: {', '.join(rare)}."
+            f"Classes with fewer than {RARE_BOXES} boxes in val, whose figures are rough: "
+            f"{', '.join(rare)}."
         )
     return found
 
@@ -140,8 +142,8 @@ def _about_submission(run: Run, section: Section) -> list[str]:
     gone = [row["category_id"] for row in cut["per_class"] if row["total"] and not row["kept"]]
     if gone:
         names = ", ".join(run.categories.get(category, str(category)) for category in gone)
-        found.append(f"The cut left nothing of: {names}.")
+        found.append(f"The cut left no detection of: {names}.")
     if cost and cost["ap_before"] - cost["ap_after"] > NOTABLE_AP:
         lost = cost["ap_before"] - cost["ap_after"]
-        found.append(f"The same cut takes {lost:.3f} of AP50:95 on val.")
+        found.append(f"Applied to val, the same cut costs {lost:.3f} AP50:95.")
     return found

@@ -74,7 +74,7 @@ def _write_figures(run: Run, sections: dict[str, Section], folder: Path) -> None
     for name in expected_figures(run.trains, run.has_test_set):
         figure = FIGURES[name]
         chart = sections[figure.section].charts.get(name)
-        chart = chart or nothing(figure.title, "The run has not come to this yet.")
+        chart = chart or nothing(figure.title, "The run has not reached this step yet.")
         start, end = chart.split(">", 1)
         backdrop = '<rect class="backdrop" width="100%" height="100%"/>'
         with atomic_write(folder / f"{name}.svg", "w") as file:

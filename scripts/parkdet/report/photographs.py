@@ -52,14 +52,14 @@ def _rows(counts: dict[str, Counter[str]]) -> list[Row]:
 
 
 def recording_sizes(run: Run) -> str:
-    """Images of a recording of train, as ``4 to 6, half of them at most 5``; empty: no images."""
+    """Images of a recording of train, as ``4 to 6, median 5``; empty: no images."""
     train = run.parts.get("train")
     if train is None or not train.images:
         return ""
     key = group_key(run.config.data.group_pattern)
     groups = groups_of({image.id: image.file_name for image in train.images}, key)
     sizes = sorted(Counter(groups.values()).values())
-    return f"{sizes[0]} to {sizes[-1]}, half of them at most {median(sizes):g}"
+    return f"{sizes[0]} to {sizes[-1]}, median {median(sizes):g}"
 
 
 def boxes_an_image(parts: dict[str, Coco]) -> str:

@@ -33,7 +33,7 @@ def build(run: Run) -> Section:
     if scores["val"] is None:
         section.missing.append("The detections have not been scored yet.")
     if run.has_test_set and not wanted["test"]:
-        section.missing.append("The test set is not scored: no truth of it is given.")
+        section.missing.append("The test set is not scored: there is no ground truth for it.")
     truth, detections = run.truth("val"), run.detections("val")
     if truth is None or detections is None:
         section.missing.append("There are no detections on val yet, so there are no curves.")
@@ -73,7 +73,7 @@ def _points(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
 def _precision_recall(envelopes: dict[int, np.ndarray], names: dict[int, str]) -> str:
     title = FIGURES["precision_recall"].title
     if not envelopes:
-        return nothing(title, "Val has no object to be found.")
+        return nothing(title, "The val set has no objects.")
     faint = [
         Series(names.get(category, "?"), _points(RECALLS, curve), "faint")
         for category, curve in envelopes.items()
@@ -87,7 +87,7 @@ def _f1_confidence(matches: Matches, best: dict[str, Any] | None) -> str:
     title = FIGURES["f1_confidence"].title
     rates = rates_at_confidence(matches)
     if rates is None:
-        return nothing(title, "Val has no object to be found.")
+        return nothing(title, "The val set has no objects.")
     series = [
         Series(name, _points(CONFIDENCES, values), style)
         for name, values, style in (
@@ -100,7 +100,7 @@ def _f1_confidence(matches: Matches, best: dict[str, Any] | None) -> str:
     if best and best["confidence"] is not None:
         label = f"F1 {best['f1']:.3f} at {best['confidence']:.2f}"
         marks = [Mark("x", best["confidence"], label)]
-    return line_chart(title, series, unit("least confidence"), unit("mean over classes"), marks)
+    return line_chart(title, series, unit("minimum confidence"), unit("mean over classes"), marks)
 
 
 def _small(envelopes: dict[int, np.ndarray], names: dict[int, str]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ def build(run: Run) -> Section:
     times = sorted(_benchmarks(run), key=lambda row: -row["seconds"])
     sidecars = [record for _, record in run.sidecars()]
     if not times:
-        section.missing.append("No step has left a benchmark file.")
+        section.missing.append("There are no benchmark files.")
     section.charts["rule_times"] = _times_chart(times)
     section.charts["lineage"] = draw_lineage(run, FIGURES["lineage"].title)
     section.values = {

@@ -15,22 +15,22 @@ class Figure(NamedTuple):
 
 
 FIGURES = {
-    "class_histogram": Figure("data", "Boxes of each class"),
-    "box_sizes": Figure("data", "Sizes of the boxes"),
-    "boxes_an_image": Figure("data", "Boxes in an image"),
+    "class_histogram": Figure("data", "Boxes per class"),
+    "box_sizes": Figure("data", "Box sizes"),
+    "boxes_an_image": Figure("data", "Boxes per image"),
     "losses": Figure("training", "Losses"),
     "scores": Figure("training", "Scores on val"),
     "learning_rate": Figure("training", "Learning rate"),
-    "throughput": Figure("training", "Speed"),
-    "precision_recall": Figure("quality", "Precision against recall"),
+    "throughput": Figure("training", "Training speed"),
+    "precision_recall": Figure("quality", "Precision-recall curves"),
     "f1_confidence": Figure("quality", "F1 against confidence"),
-    "error_kinds": Figure("quality", "Kinds of errors"),
-    "reliability": Figure("quality", "Score against truth"),
-    "confusion": Figure("quality", "What classes are taken for"),
-    "bytes_threshold": Figure("submission", "Size of the file"),
-    "kept_per_class": Figure("submission", "Kept by the cut"),
-    "rule_times": Figure("run", "Time of each step"),
-    "lineage": Figure("run", "What was made from what"),
+    "error_kinds": Figure("quality", "Error types"),
+    "reliability": Figure("quality", "Calibration"),
+    "confusion": Figure("quality", "Confusion matrix"),
+    "bytes_threshold": Figure("submission", "Size of the submission"),
+    "kept_per_class": Figure("submission", "Detections kept per class"),
+    "rule_times": Figure("run", "Time per step"),
+    "lineage": Figure("run", "Lineage"),
 }
 
 

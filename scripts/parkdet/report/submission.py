@@ -22,6 +22,18 @@ from parkdet.submission.candidates import (
 )
 
 CURVE_POINTS = 200
+PASSED = {  # what a check of validation.json has found
+    "keys": "every record has exactly the keys of the format",
+    "image_id": "every image_id is in the list of test images",
+    "category_id": "every category_id is in the annotations",
+    "numbers": "every bbox is 4 finite numbers, every score a number",
+    "size": "every box has width and height",
+    "inside": "every box lies within its image",
+    "score": "every score is within 0 to 1",
+    "segmentation": "every segmentation is a list",
+    "duplicates": "no record repeats an earlier one",
+    "bytes": "the file is smaller than the limit",
+}
 
 
 def build(run: Run) -> Section:
@@ -34,8 +46,10 @@ def build(run: Run) -> Section:
     if cut is None:
         section.missing.append("The submission has not been written yet.")
         return section
-    section.values = {"cut": cut, "validation": run.json("submission/validation.json")}
-    if section.values["validation"] is None:
+    validation = run.json("submission/validation.json")
+    checks = [PASSED[name] for name in validation["checks"]] if validation else []
+    section.values = {"cut": cut, "validation": validation, "checks": checks}
+    if validation is None:
         section.missing.append("The submission has not been checked yet.")
     section.charts["bytes_threshold"] = _bytes_chart(run, cut)
     section.charts["kept_per_class"] = _kept_chart(cut, run.categories)
@@ -56,7 +70,7 @@ def _bytes_chart(run: Run, cut: dict[str, Any]) -> str:
     if cut["threshold"] is not None and cut["detections"]["left_out"]:
         marks.append(Mark("x", cut["threshold"], f"cut at {cut['threshold']:g}"))
     line = Series("file size", [(score, bytes_ / factor) for score, bytes_ in points])
-    return line_chart(title, [line], unit("least confidence kept"), y, marks)
+    return line_chart(title, [line], unit("minimum confidence kept"), y, marks)
 
 
 def _size_curve(path: Path, method: str) -> list[tuple[float, float]]:

@@ -18,7 +18,7 @@ def build(run: Run) -> Section:
     section = Section("training", values={"settings": changed_settings(run.config, run.preset)})
     if not run.trains:
         weights = ", ".join(run.config.infer.weights)
-        section.missing.append(f"Nothing was trained: the weights were given ({weights}).")
+        section.missing.append(f"Nothing was trained: the run used existing weights ({weights}).")
         return section
     epochs = _numbered(run.history)
     if not epochs:
@@ -33,7 +33,7 @@ def build(run: Run) -> Section:
         section.charts[name] = draw(FIGURES[name].title, epochs, _borders(run.history))
     section.values["stages"] = [_stage(STAGES[name], rows) for name, rows in run.history.items()]
     section.missing += [
-        f"The {name} has not finished yet."
+        f"This training stage has not finished yet: {name}."
         for stage, name in STAGES.items()
         if stage not in run.history
     ]

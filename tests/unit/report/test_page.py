@@ -139,7 +139,7 @@ def test_the_page_says_what_the_files_say(page, made):
 def test_the_analysis_is_shown_where_there_is_one(page, report, made):
     analysis = json.loads((made.results / "metrics/val_analysis.json").read_text())
     worst = max(analysis["errors"]["kinds"], key=lambda kind: kind["gain"])
-    assert f"of the kind {worst['kind']}: without them it would be {worst['gain']:.3f}" in page
+    assert f"of type {worst['kind']}: without them it would be {worst['gain']:.3f}" in page
     assert [row["name"] for row in analysis["conditions"]["weather"]] == ["clear", "rain"]
     assert "By weather" in page
     assert f">{analysis['conditions']['weather'][1]['ap50']:.3f}<" in page
@@ -150,7 +150,7 @@ def test_the_analysis_is_shown_where_there_is_one(page, report, made):
         counts
     )
     row = analysis["confusion"]["counts"][2]
-    told = f"{QUOTED}, reported as {QUOTED}: {row[2]} ({100 * row[2] / sum(row):.0f} %)"
+    told = f"{QUOTED}, predicted as {QUOTED}: {row[2]} ({100 * row[2] / sum(row):.0f} %)"
     assert f"<title>{html.escape(told)}</title>" in matrix
 
 
@@ -184,7 +184,7 @@ def test_without_a_test_set_there_is_no_submission_but_a_sentence(tmp_path):
 def test_given_weights_leave_the_training_out_even_where_old_curves_lie(made, tmp_path):
     copied(made, tmp_path)
     page = written(MadeRun(tmp_path, trained=False).read(test_set=False), tmp_path / "report")
-    assert "Nothing was trained: the weights were given (given.pt)." in page
+    assert "Nothing was trained: the run used existing weights (given.pt)." in page
     assert "figure-losses" not in page
 
 

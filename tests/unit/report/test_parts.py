@@ -24,6 +24,7 @@ from parkdet.report.thumbnails import thumbnail
 from parkdet.report.training import changed_settings
 from parkdet.submission.cut import cut_file
 from parkdet.submission.records import Detection, read_detections
+from parkdet.submission.validation import CHECKS
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_recordings_are_found_by_the_pattern_of_the_config(made):
     run = made.read()
     data = run.config.data.model_copy(update={"group_pattern": "_(맑음|비)_"})
     grouped = replace(run, config=run.config.model_copy(update={"data": data}))
-    assert photographs.recording_sizes(grouped) == "4 to 4, half of them at most 4"
+    assert photographs.recording_sizes(grouped) == "4 to 4, median 4"
 
 
 def test_images_are_counted_by_their_boxes():
@@ -222,8 +223,12 @@ def test_a_score_that_fell_is_a_hint(made):
     run.history["tune"][-1].ap = 0.4
     sections = {name: Section(name) for name in ("data", "training", "quality", "submission")}
     assert hints(run, sections) == [
-        ("training", "AP50:95 on val was 0.500 after epoch 2 and 0.400 at the end.")
+        ("training", "AP50:95 on val peaked at 0.500 after epoch 2 and ended at 0.400.")
     ]
+
+
+def test_every_check_of_a_submission_is_put_into_words():
+    assert submission.PASSED.keys() == CHECKS.keys()
 
 
 def test_numbers_are_written_for_people():

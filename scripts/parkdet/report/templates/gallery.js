@@ -18,7 +18,7 @@
         arrived.set(number, resolve);
         const script = document.createElement("script");
         script.src = `gallery/pack${number}.js`;
-        script.onerror = () => reject(new Error(`gallery/pack${number}.js is not beside this page`));
+        script.onerror = () => reject(new Error(`gallery/pack${number}.js was not found next to this page`));
         document.head.append(script);
       }));
     }
@@ -94,7 +94,7 @@
   }
 
   function describe(counts, scored) {
-    if (!scored) return `${counts.plain} found`;
+    if (!scored) return `${counts.plain} detections`;
     return `${counts.right} right, ${counts.wrong} wrong, ${counts.missed} missed`;
   }
 
