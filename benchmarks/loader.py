@@ -172,13 +172,13 @@ def measure(number: int, case: Case, arguments: argparse.Namespace) -> dict[str,
 
 def report(cases: list[dict[str, Any]]) -> str:
     """The figures as Markdown: medians over the runs."""
-    header = ["set", "decoded images", "loading processes", "stock, ms an image", "parkdet"]
+    header = ["set", "decoded images", "loader workers", "stock, ms an image", "parkdet"]
     rows = []
     for case in cases:
         for way in case["ways"]:
             kept = "kept in memory" if way["kept"] else "not kept"
             medians = [f"{statistics.median(found):.1f}" for found in way["ms"].values()]
-            rows.append([case["name"], kept, str(way["workers"] or "the main one"), *medians])
+            rows.append([case["name"], kept, str(way["workers"]), *medians])
     return table(header, rows)
 
 
