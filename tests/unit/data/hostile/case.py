@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 OUTCOMES = {
-    "left out": "left out, and listed in `issues.csv`; with `--on-bad fail` refused",
-    "kept": "kept in `test.json` with its id, marked unreadable, and listed; with `--on-bad fail` "
-    "refused",
-    "repaired": "put right, or used with a remark, and listed in `issues.csv`",
+    "left out": "left out and listed in `issues.csv`; refused with `--on-bad fail`",
+    "kept": "kept in `test.json` with its id, marked unreadable and listed; refused with "
+    "`--on-bad fail`",
+    "repaired": "corrected, or used with a remark, and listed in `issues.csv`",
     "used": "used as it is",
     "warned": "used as it is, and the log says so",
-    "refused": "nothing is written, exit code 2, one message",
+    "refused": "nothing is written; exit code 2 and one message",
 }
 
 

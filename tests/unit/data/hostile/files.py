@@ -69,43 +69,43 @@ FILES = [
         after=in_place(TRAIN, lambda path: None),
     ),
     Case(
-        "Train.json a folder",
+        "Train.json is a folder",
         "refused",
         "has no train/label/Train.json",
         after=in_place(TRAIN, os.mkdir),
     ),
     Case(
-        "Train.json a FIFO",
+        "Train.json is a FIFO",
         "refused",
         "has no train/label/Train.json",
         after=in_place(TRAIN, os.mkfifo),
     ),
     Case(
-        "Train.json a link to /dev/zero",
+        "Train.json is a link to /dev/zero",
         "refused",
         "has no train/label/Train.json",
         after=in_place(TRAIN, lambda path: path.symlink_to("/dev/zero")),
     ),
     Case(
-        "test list a folder",
+        "test list is a folder",
         "refused",
         f"{TEST} is not a regular file",
         after=in_place(TEST, os.mkdir),
     ),
     Case(
-        "test list a FIFO",
+        "test list is a FIFO",
         "refused",
         f"{TEST} is not a regular file",
         after=in_place(TEST, os.mkfifo),
     ),
     Case(
-        "test list a link to nothing",
+        "test list is a dangling link",
         "refused",
         f"{TEST} is not a regular file",
         after=in_place(TEST, lambda path: path.symlink_to("gone.json")),
     ),
     Case(
-        "list of the val set a FIFO",
+        "val list is a FIFO",
         "refused",
         "val.json is not a regular file",
         after=in_place("val.json", os.mkfifo),
@@ -113,12 +113,12 @@ FILES = [
     ),
     Case("zero bytes", "refused", NOT_COCO, after=text("")),
     Case("HTML", "refused", NOT_COCO, after=text("<html>")),
-    Case("cut short", "refused", NOT_COCO, after=changed(lambda sound: sound[:-20])),
+    Case("truncated", "refused", NOT_COCO, after=changed(lambda sound: sound[:-20])),
     Case("two documents in one file", "refused", NOT_COCO, after=changed(lambda sound: sound * 2)),
     Case("a list", "refused", NOT_COCO, after=text("[]")),
     Case("no `images`", "refused", NOT_COCO, after=text('{"annotations": []}')),
-    Case("`images` no list", "refused", NOT_COCO, after=text('{"images": {"a": 1}}')),
-    Case("an image no object", "refused", NOT_COCO, after=text('{"images": [5]}')),
+    Case("`images` is not a list", "refused", NOT_COCO, after=text('{"images": {"a": 1}}')),
+    Case("an image is not an object", "refused", NOT_COCO, after=text('{"images": [5]}')),
     Case(
         "bytes that are not UTF-8",
         "refused",
@@ -152,10 +152,10 @@ FILES = [
     Case("a byte order mark", "used", after=changed(lambda sound: b"\xef\xbb\xbf" + sound)),
     Case("UTF-16", "used", after=changed(lambda sound: sound.decode().encode("utf-16"))),
     Case(
-        "NaN and infinite in other keys", "used", after=with_key("info", "[NaN, -Infinity, 1e999]")
+        "NaN and infinity in other keys", "used", after=with_key("info", "[NaN, -Infinity, 1e999]")
     ),
     Case(
-        "a number of 5,000 digits as a width",
+        "a width of 5,000 digits",
         "refused",
         NOT_COCO,
         after=changed(lambda sound: sound.replace(b": 40", b": " + b"9" * 5_000, 1)),
@@ -164,11 +164,11 @@ FILES = [
 ]
 
 SETS = [
-    Case("no image listed", "refused", "Train.json lists 0 images", only(0)),
+    Case("no images listed", "refused", "Train.json lists 0 images", only(0)),
     Case("one image", "refused", "at least 2 are needed", only(1)),
-    Case("no image file there", "refused", "image file is missing: 12", no_files),
+    Case("no image files present", "refused", "image file is missing: 12", no_files),
     Case(
-        "no box at all",
+        "no boxes at all",
         "warned",
         "No box in train of: car, cart.",
         lambda source: source.annotations.clear(),

@@ -116,23 +116,23 @@ CASES = [
     Case("file is missing", "left out", "image file is missing", image(lambda path: None)),
     Case("zero bytes", "left out", "image file is empty", image(write(b""))),
     Case("text in place of an image", "left out", UNREADABLE, image(write(b"not an image"))),
-    Case("PNG signature alone", "left out", UNREADABLE, image(write(PNG))),
-    Case("PNG cut short", "left out", UNREADABLE, image(write(noise("png")[:30_000]))),
+    Case("PNG signature only", "left out", UNREADABLE, image(write(PNG))),
+    Case("truncated PNG", "left out", UNREADABLE, image(write(noise("png")[:30_000]))),
     Case(
-        "JPEG cut short", "left out", UNREADABLE, image(write(noise("jpeg")[:20_000]), "bad_1.jpg")
+        "truncated JPEG", "left out", UNREADABLE, image(write(noise("jpeg")[:20_000]), "bad_1.jpg")
     ),
     Case(
-        "WebP cut short", "left out", UNREADABLE, image(write(noise("webp")[:9_000]), "bad_1.webp")
+        "truncated WebP", "left out", UNREADABLE, image(write(noise("webp")[:9_000]), "bad_1.webp")
     ),
     Case(
-        "damage among the pixels, with `--verify full`",
+        "damaged pixel data, with `--verify full`",
         "left out",
         UNREADABLE,
         image(damaged),
         options=("--verify=full",),
     ),
     Case(
-        "other data after the end of a JPEG",
+        "trailing data after a JPEG",
         "used",
         spoil=image(write(noise("jpeg") + b"trailer" * 99), "odd_1.jpg"),
     ),
@@ -143,13 +143,13 @@ CASES = [
     ),
     Case("a link to itself", "left out", UNREADABLE, image(lambda path: path.symlink_to(path))),
     Case(
-        "a link to nothing",
+        "a dangling link",
         "left out",
         "image file is missing",
         image(lambda path: path.symlink_to("/nowhere/a.png")),
     ),
-    Case("a link that leads out of the image folder", "repaired", LINK_OUT, image(outside)),
-    Case("a folder that is a link and leads out", "repaired", LINK_OUT, folder_outside),
+    Case("a link to outside the image folder", "repaired", LINK_OUT, image(outside)),
+    Case("a linked folder outside the image folder", "repaired", LINK_OUT, folder_outside),
     Case("a link within the image folder", "used", spoil=image(inside)),
     Case(
         "decompression bomb: more than 89,478,485 pixels",
@@ -160,25 +160,25 @@ CASES = [
     Case("decompression bomb in a PNG's comment", "left out", UNREADABLE, image(text_bomb)),
     Case("GIF named .png", "left out", UNREADABLE, image(write(noise("gif", "L")))),
     Case("JPEG named .png", "used", spoil=image(write(noise("jpeg")))),
-    Case("grey", "used", spoil=pixels("L", "png")),
-    Case("one bit a pixel", "used", spoil=pixels("1", "bmp")),
+    Case("greyscale", "used", spoil=pixels("L", "png")),
+    Case("1 bit per pixel", "used", spoil=pixels("1", "bmp")),
     Case("palette", "used", spoil=pixels("P", "png")),
     Case("alpha channel", "used", spoil=pixels("RGBA", "png")),
-    Case("16 bits a channel", "used", spoil=pixels("I;16", "png")),
+    Case("16 bits per channel", "used", spoil=pixels("I;16", "png")),
     Case("CMYK JPEG", "used", spoil=pixels("CMYK", "jpg")),
     Case("animated PNG", "repaired", FRAMES, animated("png")),
     Case("animated WebP", "repaired", FRAMES, animated("webp")),
-    Case("TIFF of several pages", "repaired", FRAMES, animated("tiff")),
-    Case("JPEG turned by EXIF, size given as stored", "repaired", TURNED, turned("jpg")),
-    Case("PNG turned by EXIF, size given as stored", "repaired", TURNED, turned("png")),
-    Case("TIFF turned by EXIF", "left out", UNREADABLE, turned("tiff")),
+    Case("multi-page TIFF", "repaired", FRAMES, animated("tiff")),
+    Case("JPEG rotated by EXIF, size given as stored", "repaired", TURNED, turned("jpg")),
+    Case("PNG rotated by EXIF, size given as stored", "repaired", TURNED, turned("png")),
+    Case("TIFF rotated by EXIF", "left out", UNREADABLE, turned("tiff")),
     Case("width and height wrong", "repaired", SIZE, entry(width=7, height=7)),
     Case("width and height swapped", "repaired", TURNED, entry(width=20, height=40)),
     Case("width missing", "repaired", SIZE, entry(width=None)),
     Case("width and height missing", "used", spoil=entry(width=None, height=None)),
-    Case("width a text", "repaired", SIZE, entry(width="40")),
+    Case("width is a string", "repaired", SIZE, entry(width="40")),
     Case("width NaN, height negative", "repaired", SIZE, entry(width=float("nan"), height=-1)),
-    Case("width of 400 digits", "repaired", SIZE, entry(width=10**400)),
+    Case("width has 400 digits", "repaired", SIZE, entry(width=10**400)),
 ]
 
 TEST_IMAGES = [
@@ -203,13 +203,13 @@ TEST_IMAGES = [
         in_test_set(id=901, file_name="good_1.png"),
     ),
     Case(
-        "two test images of the same id",
+        "two test images with the same id",
         "left out",
         "two images have the same id",
         in_test_set(id=901),
     ),
     Case(
-        "test image whose id is a text",
+        "test image whose id is a string",
         "left out",
         "image without a whole number as id",
         in_test_set(id="902"),

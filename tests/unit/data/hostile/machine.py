@@ -125,7 +125,7 @@ def a_file(root: Path, out: Path) -> Iterator[None]:
 
 
 CASES = [
-    Case("source that cannot be written", "used", around=read_only),
+    Case("read-only source", "used", around=read_only),
     Case(
         "disk full while images are copied",
         "refused",
@@ -135,7 +135,7 @@ CASES = [
         options=("--link=copy",),
     ),
     Case(
-        "disk full, and the system says so late",
+        "disk full, reported late by the system",
         "refused",
         "Check that the folder is writable and the disk not full",
         around=full_at_last,
@@ -162,15 +162,15 @@ CASES = [
         "Another prepare_dataset.py is writing",
         around=another_run,
     ),
-    Case("what a killed run left in the output folder", "used", around=rests),
+    Case("leftovers of a killed run in the output folder", "used", around=rests),
     Case(
-        "a file of the user's in the output folder",
+        "a user's file in the output folder",
         "refused",
         "did not write",
         around=in_output("notes.txt"),
     ),
     Case(
-        "an image of the user's in the output folder",
+        "a user's image in the output folder",
         "refused",
         "did not write",
         around=in_output("images/train/mine.png"),

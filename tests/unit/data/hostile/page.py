@@ -35,14 +35,14 @@ def render(page: str) -> str:
 
 def tables() -> str:
     """A count, what the outcomes mean, and a table for each kind of input."""
-    lines = [f"{sum(map(len, SECTIONS.values()))} cases. The outcomes:", ""]
+    lines = [f"{sum(map(len, SECTIONS.values()))} cases. Their outcomes:", ""]
     lines += [f"- **{name}**: {meaning}." for name, meaning in OUTCOMES.items()]
     for title, cases in SECTIONS.items():
         lines += [
             "",
             f"### {title}",
             "",
-            "| what | outcome | listed as, or message |",
+            "| case | outcome | listed problem, or message |",
             "| --- | --- | --- |",
         ]
         lines += [f"| {cell(case.what)} | {case.outcome} | {cell(case.says)} |" for case in cases]
