@@ -128,7 +128,7 @@ def _about_quality(section: Section) -> list[str]:
     rare = [row["name"] for row in rows if row["boxes"] < RARE_BOXES]
     if rare:
         found.append(
-            f"Classes with fewer than {RARE_BOXES} boxes in val, whose figures are rough: "
+            f"Figures are rough for classes with fewer than {RARE_BOXES} boxes in val: "
             f"{', '.join(rare)}."
         )
     return found
