@@ -21,7 +21,7 @@ from parkdet.training.devices import count_processes
 
 
 class Training(Section):
-    """What both trainings share."""
+    """What both training stages share."""
 
     arch: str = Field(
         "yolov5n",
@@ -30,42 +30,45 @@ class Training(Section):
     )
     pretrained: str | None = Field(
         None,
-        description="Starting weights: a path, null (random), or a release of yolov5, which is "
-        "fetched to weights/ if it is not there: yolov5n, s, m, l, x or n6 to x6 of v7.0; "
-        "yolov5x6-v6.1 and so on, of v6.0 to v6.2, need pretrained_sha256.",
+        description="Starting weights: a path, null (random), or a yolov5 release, which is "
+        "downloaded to weights/ if it is not there: yolov5n, s, m, l, x or n6 to x6 for v7.0; "
+        "yolov5x6-v6.1 and so on for v6.0 to v6.2, which need pretrained_sha256.",
     )
     pretrained_sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="Checksum that the starting weights must have."
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 that the starting weights must have."
     )
     imgsz: ImageSize = Field(640, description="Image size in pixels, a multiple of 32.")
     batch_size: BatchSize = Field(
         16,
-        description="Images per step, over all processes; auto: as many as fit into memory, at "
+        description="Images per batch, over all processes; auto: as many as fit into memory, at "
         "most nominal_batch, measured once and kept with the state.",
     )
-    seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
+    seed: int = Field(0, ge=0, description="Seed for initial weights, order and augmentation.")
     precision: Precision = Field(
         "auto",
-        description="Arithmetic; auto: what is fast and safe on the device; the log names it.",
+        description="Numeric precision; auto: what is fast and safe on the device; the log says "
+        "which.",
     )
-    device: Devices = Field("auto", description="auto, cpu, cuda:0; cuda:0,1: a process on each.")
+    device: Devices = Field(
+        "auto", description="auto, cpu or cuda:0; cuda:0,1 runs one process on each GPU."
+    )
     processes: int = Field(1, ge=1, description="Processes that share each batch, on one machine.")
-    sync_bn: bool = Field(False, description="Batch norm over the images of all GPUs.")
+    sync_bn: bool = Field(False, description="Compute batch norm over the images of all GPUs.")
     total_hours: float | None = Field(
         None,
         gt=0,
-        description="Hours for both trainings together, shared in proportion to epochs / "
-        "epoch_parts; epochs is then an upper limit, and as many are trained as fit. Another "
-        "limit, or another share, is another training. null: no limit.",
+        description="Hours for both training stages together, shared in proportion to epochs / "
+        "epoch_parts; epochs is then an upper limit, and as many are trained as fit. Changing the "
+        "limit or a stage's share means training anew. null: no limit.",
     )
-    workers: int = Field(2, ge=0, description="Processes that load images, per training process.")
+    workers: int = Field(2, ge=0, description="Loader workers per training process.")
     deterministic: bool = Field(
         True, description="Results repeat to the bit; false: a GPU picks its fastest algorithms."
     )
     checkpoint_minutes: float = Field(
         10.0,
         ge=0,
-        description="Longest time between two saved states; 0: at the ends of epochs only.",
+        description="Maximum minutes between two saved states; 0: save only at the end of epochs.",
     )
     tracking: list[Literal["mlflow", "wandb"]] = Field(
         [],
@@ -73,17 +76,19 @@ class Training(Section):
         "the run's folder, see docs/tracking.md.",
     )
     nominal_batch: int = Field(
-        64, ge=1, description="Batch size that gradients are accumulated to."
+        64, ge=1, description="Images over which gradients are accumulated per optimizer step."
     )
-    clip_grad_norm: float | None = Field(10.0, gt=0, description="Gradient norm limit; null: none.")
+    clip_grad_norm: float | None = Field(
+        10.0, gt=0, description="Maximum gradient norm; null: no clipping."
+    )
     warmup_bias_group: Literal["bias", "norm"] = Field(
-        "bias", description="Group that starts at warmup_bias_lr; 2022: norm."
+        "bias", description="Parameter group that starts at warmup_bias_lr; in 2022: norm."
     )
     fitness: Literal["ap50_95", "ap75", "2022"] = Field(
-        "ap50_95", description="Figure that picks `best`; 2022: 0.1 AP50 + 0.9 AP75."
+        "ap50_95", description="Score that picks the `best` epoch; 2022: 0.1 AP50 + 0.9 AP75."
     )
     val_batch_size: int | None = Field(
-        None, ge=1, description="Images per validation step; null: twice batch_size."
+        None, ge=1, description="Images per validation batch; null: twice batch_size."
     )
 
     @model_validator(mode="after")
@@ -98,7 +103,7 @@ class Training(Section):
         if release and not (release.sha256 or self.pretrained_sha256):
             raise ValueError(
                 f"the sha256 of {self.pretrained} is not known here: give it as pretrained_sha256, "
-                f"or take {release.model}, whose is known"
+                f"or use {release.model}, whose sha256 is known"
             )
         return self
 
@@ -109,14 +114,14 @@ class Training(Section):
 
 
 class Stage(Section):
-    """The first training."""
+    """The first training stage."""
 
     epochs: int = Field(50, ge=1, description="Number of epochs.")
     epoch_parts: int = Field(
         1, ge=1, description="An epoch draws int(images / epoch_parts) images."
     )
     image_weights: bool = Field(
-        False, description="Draw images in proportion to how rare their classes are."
+        False, description="Draw images more often the rarer their classes are."
     )
     optimizer: Literal["SGD", "Adam", "AdamW"] = Field("SGD", description="Optimizer.")
     schedule: Literal["linear", "cosine"] = Field("linear", description="Learning rate schedule.")
@@ -124,15 +129,15 @@ class Stage(Section):
         1, ge=0, description="Epochs between validations; 0: only after the last epoch."
     )
     patience: int = Field(
-        0, ge=0, description="Stop after this many epochs without a better fitness; 0: never."
+        0, ge=0, description="Stop after this many epochs without better fitness; 0: never."
     )
-    close_mosaic: int = Field(0, ge=0, description="Number of epochs at the end without mosaics.")
+    close_mosaic: int = Field(0, ge=0, description="Number of final epochs without mosaics.")
     freeze: int = Field(
-        0, ge=0, description="Number of first layers that are not trained (10: the backbone)."
+        0, ge=0, description="Number of initial layers to freeze (10: the backbone)."
     )
     hyp: Hyperparameters = Field(
         default_factory=Hyperparameters,
-        description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
+        description="Hyperparameters under yolov5's names, or the path of a YAML file with them.",
     )
 
     @field_validator("hyp", mode="before")
@@ -151,12 +156,12 @@ class Stage(Section):
 
 
 class Finetune(Stage):
-    """The second training, from baseline_last.pt."""
+    """The second training stage, from baseline_last.pt."""
 
     epochs: int = Field(15, ge=1, description="Number of epochs.")
     hyp: FinetuneHyperparameters = Field(
         default_factory=FinetuneHyperparameters,
-        description="Hyperparameters under yolov5's names, or the path of a YAML file of them.",
+        description="Hyperparameters under yolov5's names, or the path of a YAML file with them.",
     )
 
 
@@ -165,28 +170,29 @@ class Inference(Section):
 
     weights: list[str] = Field(
         [],
-        description="Weights to detect with, one or several files; nothing is trained. "
+        description="Weights to detect with, one or more files; nothing is then trained. "
         "Empty: tune_best.pt.",
     )
     imgsz: ImageSize = Field(640, description="Long side in pixels, a multiple of 32.")
     batch_size: int = Field(
-        16, ge=1, description="Images per step on a GPU; on a CPU one per core, at most this many."
+        16, ge=1, description="Images per batch on a GPU; on a CPU one per core, at most this many."
     )
-    confidence: float = Field(0.01, ge=0, le=1, description="Least confidence of a detection.")
+    confidence: float = Field(0.01, ge=0, le=1, description="Minimum confidence of a detection.")
     iou: float = Field(0.7, ge=0, le=1, description="IoU above which the weaker box is suppressed.")
-    max_detections: int = Field(50, ge=1, description="Most detections per image.")
+    max_detections: int = Field(50, ge=1, description="Maximum detections per image.")
     tta: bool = Field(True, description="Test-time augmentation: three scales, one flipped.")
     fuse: Literal["nms", "wbf"] = Field(
         "nms",
-        description="How several weights or views are combined: the best of boxes that overlap, or "
-        "weighted boxes fusion.",
+        description="How several weights or views are combined: the best of the overlapping boxes, "
+        "or weighted boxes fusion.",
     )
-    precision: Precision = Field("fp32", description="Arithmetic of the forward pass.")
+    precision: Precision = Field("fp32", description="Numeric precision of the forward pass.")
     device: Device = Field("auto", description="auto, cpu, or cuda:0 and so on.")
     shards: int = Field(1, ge=1, description="Jobs that share the test images, on a cluster.")
     on_bad: Literal["fail", "skip"] = Field(
         "fail",
-        description="Test images that cannot be read: stop at once, or give them no detections.",
+        description="What to do with test images that cannot be read: stop at once, or give them "
+        "no detections.",
     )
 
     @model_validator(mode="after")
@@ -202,14 +208,14 @@ class Cut(Section):
     method: Literal["per-class", "global", "threshold"] = Field(
         "per-class",
         description="Which detections are kept: those worth most to the mean AP, as learnt from "
-        "the val set; those of the highest scores; or those from a threshold up, as in 2022.",
+        "the val set; those with the highest scores; or those at or above a threshold, as in 2022.",
     )
     ap: Literal[50, 75, "50:95"] = Field(
         "50:95",
         description="IoU, in percent, of the AP that per-class maximises; the challenge's was 75.",
     )
     max_bytes: int = Field(
-        20_000_000, ge=3, description="The file is strictly smaller than this, in bytes."
+        20_000_000, ge=3, description="The file is strictly smaller than this many bytes."
     )
 
 
@@ -217,11 +223,12 @@ class Evaluation(Section):
     """What is scored."""
 
     test_truth: str | None = Field(
-        None, description="COCO truth of the test set, used for scoring only; null: none."
+        None,
+        description="COCO file with the test set's ground truth, for scoring only; null: none.",
     )
     start_weights: bool = Field(
         False,
-        description="Also score the starting weights on test_truth, to show what training adds.",
+        description="Also score the starting weights on test_truth, to show what training gains.",
     )
 
 

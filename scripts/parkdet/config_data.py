@@ -14,45 +14,44 @@ class Data(Section):
 
     root: str = Field(
         description="Folder in the challenge layout: train/label/Train.json, train/images/ and, "
-        "if there is a test set, Test_Images_Information.json, test/images/. "
+        "if there is a test set, Test_Images_Information.json and test/images/. "
         "Environment variables ($NAME) are expanded; data/demo is made by the workflow itself.",
     )
     train_json: str = Field(
-        CHALLENGE.train_json, description="COCO file of the training images, from root."
+        CHALLENGE.train_json, description="COCO file of the training images, relative to root."
     )
     train_images: str = Field(
-        CHALLENGE.train_images, description="Folder of the training images, from root."
+        CHALLENGE.train_images, description="Folder of the training images, relative to root."
     )
     test_json: str = Field(
-        CHALLENGE.test_json, description="COCO file of the test images, from root, if there is one."
+        CHALLENGE.test_json,
+        description="COCO file of the test images, relative to root, if there is a test set.",
     )
     test_images: str = Field(
-        CHALLENGE.test_images, description="Folder of the test images, from root."
+        CHALLENGE.test_images, description="Folder of the test images, relative to root."
     )
     split: Literal["auto", "group", "random", "given"] = Field(
         "auto", description="How val is drawn: by recording, at random, or from val_json."
     )
     val_images: int | None = Field(
-        None, ge=1, description="Images of the val set; null: an eighth, at most 3000."
+        None, ge=1, description="Number of val images; null: an eighth of all, at most 3000."
     )
-    val_json: str | None = Field(
-        None, description="COCO file of a val set of your own (split: given)."
-    )
+    val_json: str | None = Field(None, description="COCO file of your own val set (split: given).")
     group_pattern: str | None = Field(
         None,
         pattern=r"^[^\x00]*$",
         description="Regular expression whose first group is the recording's name; "
         "null: the name without its last number (the frame).",
     )
-    seed: int = Field(100, ge=0, description="Seed of the split.")
+    seed: int = Field(100, ge=0, description="Seed for the split.")
     backgrounds: Literal["keep", "drop"] = Field(
-        "keep", description="What to do with images without a box; 2022 lost them."
+        "keep", description="What to do with images without boxes; the 2022 run lost them."
     )
     names: list[Annotated[str, Field(pattern=r"^[^,\x00]+$")]] | None = Field(
         None, description="Class names in the order of the category ids, if the JSON has none."
     )
     link: Literal["auto", "symlink", "copy", "hard"] = Field(
-        "auto", description="How images get into the prepared set; auto: symlink, else a copy."
+        "auto", description="How images get into the prepared set; auto: symlink, else copy."
     )
     on_bad: Literal["drop", "fail"] = Field(
         "drop",
@@ -61,15 +60,15 @@ class Data(Section):
     )
     verify: Literal["header", "full"] = Field(
         "header",
-        description="How images are checked: by header and end of file, or decoded in full.",
+        description="How images are checked: by header and end of file, or by decoding in full.",
     )
     near_duplicates: bool = Field(
         False,
-        description="Count val images that nearly equal a train image, by a perceptual hash; "
-        "decodes all of them.",
+        description="Count val images that are near-duplicates of a train image, by a perceptual "
+        "hash; decodes all images.",
     )
     demo_seed: int = Field(
-        1, ge=0, description="Seed of the synthetic scenes (root: data/demo only)."
+        1, ge=0, description="Seed for the synthetic scenes (root: data/demo only)."
     )
 
     @field_validator("group_pattern")
@@ -80,7 +79,7 @@ class Data(Section):
         except re.error as error:
             raise ValueError(f"not a regular expression ({error})") from None
         if groups == 0:
-            raise ValueError("has no group in brackets that would be the name of the recording")
+            raise ValueError("has no group in parentheses to give the name of the recording")
         return value
 
     @model_validator(mode="after")

@@ -9,35 +9,44 @@ class Hyperparameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     lr0: float = Field(0.01, gt=0, description="Learning rate after the warm-up.")
-    lrf: float = Field(0.01, gt=0, le=1, description="Last learning rate as a share of lr0.")
-    momentum: float = Field(0.937, ge=0, lt=1, description="Momentum of SGD, or beta1 of Adam.")
+    lrf: float = Field(0.01, gt=0, le=1, description="Final learning rate as a fraction of lr0.")
+    momentum: float = Field(
+        0.937, ge=0, lt=1, description="Momentum of SGD, or beta1 of Adam and AdamW."
+    )
     weight_decay: float = Field(
-        0.0005, ge=0, description="Weight decay at the nominal batch of 64; scaled as yolov5 does."
+        0.0005, ge=0, description="Weight decay at nominal_batch; scaled as in yolov5."
     )
     warmup_epochs: float = Field(
         3.0, ge=0, description="Length of the warm-up in epochs; never less than 100 iterations."
     )
     warmup_momentum: float = Field(0.8, ge=0, lt=1, description="Momentum at the first iteration.")
     warmup_bias_lr: float = Field(
-        0.1,
-        ge=0,
-        description="Learning rate of the warm-up group (warmup_bias_group) at the start.",
+        0.1, ge=0, description="Initial learning rate of the group named by warmup_bias_group."
     )
-    box: float = Field(0.05, ge=0, description="Gain of the box loss, before scaling by layers.")
-    cls: float = Field(0.5, ge=0, description="Gain of the class loss, before scaling by classes.")
+    box: float = Field(
+        0.05, ge=0, description="Gain of the box loss, before scaling by the number of layers."
+    )
+    cls: float = Field(
+        0.5,
+        ge=0,
+        description="Gain of the class loss, before scaling by the numbers of classes and layers.",
+    )
     cls_pw: float = Field(1.0, gt=0, description="Weight of positives in the class loss.")
     obj: float = Field(
-        1.0, ge=0, description="Gain of the objectness loss, before scaling by size."
+        1.0,
+        ge=0,
+        description="Gain of the objectness loss, before scaling by image size and number of "
+        "layers.",
     )
     obj_pw: float = Field(1.0, gt=0, description="Weight of positives in the objectness loss.")
     iou_t: float = Field(
-        0.2, ge=0, le=1, description="Kept for yolov5's files; not used by its loss."
+        0.2, ge=0, le=1, description="Accepted because yolov5's files have it; its loss ignores it."
     )
     anchor_t: float = Field(
-        4.0, gt=1, description="Largest ratio of box to anchor side for a match."
+        4.0, gt=1, description="Maximum ratio between a box's and an anchor's side for a match."
     )
     anchors: float | None = Field(
-        None, ge=1, description="Anchors per layer to lay out anew; null keeps the model's own."
+        None, ge=1, description="Number of new anchors per layer; null keeps the model's own."
     )
     fl_gamma: float = Field(0.0, ge=0, description="Gamma of the focal loss; 0 is plain BCE.")
     label_smoothing: float = Field(
@@ -50,13 +59,13 @@ class Hyperparameters(BaseModel):
     )
     degrees: float = Field(0.0, ge=0, le=180, description="Rotation augmentation, +/- degrees.")
     translate: float = Field(
-        0.1, ge=0, le=1, description="Shift augmentation, +/- share of the size."
+        0.1, ge=0, le=1, description="Shift augmentation, +/- fraction of the size."
     )
     scale: float = Field(0.5, ge=0, le=1, description="Scale augmentation, +/- gain.")
     shear: float = Field(0.0, ge=0, le=90, description="Shear augmentation, +/- degrees.")
     perspective: float = Field(0.0, ge=0, le=0.001, description="Perspective augmentation.")
-    flipud: float = Field(0.0, ge=0, le=1, description="Probability of an up-down flip.")
-    fliplr: float = Field(0.5, ge=0, le=1, description="Probability of a left-right flip.")
+    flipud: float = Field(0.0, ge=0, le=1, description="Probability of a vertical flip.")
+    fliplr: float = Field(0.5, ge=0, le=1, description="Probability of a horizontal flip.")
     mosaic: float = Field(1.0, ge=0, le=1, description="Probability of a mosaic of four images.")
     mixup: float = Field(0.0, ge=0, le=1, description="Probability of blending two mosaics.")
     copy_paste: float = Field(
@@ -65,15 +74,13 @@ class Hyperparameters(BaseModel):
 
 
 class FinetuneHyperparameters(Hyperparameters):
-    """The same with the defaults of a second training: a tenth of the rate and no jump at first."""
+    """The same with defaults for finetuning: a tenth of the learning rate and no initial jump."""
 
     lr0: float = Field(0.001, gt=0, description="Learning rate after the warm-up.")
-    lrf: float = Field(0.1, gt=0, le=1, description="Last learning rate as a share of lr0.")
+    lrf: float = Field(0.1, gt=0, le=1, description="Final learning rate as a fraction of lr0.")
     warmup_epochs: float = Field(
         0.0, ge=0, description="Length of the warm-up in epochs; never less than 100 iterations."
     )
     warmup_bias_lr: float = Field(
-        0.001,
-        ge=0,
-        description="Learning rate of the warm-up group (warmup_bias_group) at the start.",
+        0.001, ge=0, description="Initial learning rate of the group named by warmup_bias_group."
     )
