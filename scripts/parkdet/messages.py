@@ -53,7 +53,7 @@ def of_other_code(plan: Plan, code: Callable[[], str]) -> Iterator[str]:
     rules = [rule for rule, trained in codes.items() if trained and trained != code()]
     if rules:
         yield (
-            f"parkdet: trained with other code than there is now: {', '.join(rules)}. To train "
+            f"parkdet: trained with code that has since changed: {', '.join(rules)}. To train "
             f"again use --forcerun {' '.join(rules)}"
         )
 

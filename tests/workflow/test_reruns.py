@@ -224,9 +224,9 @@ def test_other_code_of_the_training_is_said_at_the_start(project, root, file):
     with change(project, root):
         result = project.snakemake("--configfile", "tiny.yaml")  # nothing to do, and no dry run
     assert "Nothing to be done" in result.stderr
-    assert "trained with other code than there is now" in result.stderr
+    assert "trained with code that has since changed" in result.stderr
     assert "--forcerun train_baseline finetune" in result.stderr
-    assert "other code" not in project.snakemake("--configfile", "tiny.yaml").stderr
+    assert "since changed" not in project.snakemake("--configfile", "tiny.yaml").stderr
 
 
 def test_preparing_again_with_equal_output_costs_no_training(project, root):

@@ -1,4 +1,4 @@
-"""The largest batch that fits: `--batch-size auto`, measured once and then remembered."""
+"""`--batch-size auto`: the largest batch that fits, measured once and then remembered."""
 
 import logging
 import sys
@@ -25,16 +25,16 @@ from parkdet.training.setup import Job, build_state
 
 log = logging.getLogger("parkdet")
 
-SHARE = 0.8  # of the memory that is free; the rest is for what the measurement does not see
-MOST_ON_CPU = 16  # images; beyond that a CPU gains nothing
-BOXES = 30  # of each image that is measured with
+SHARE = 0.8  # of the free memory; the rest covers what the measurement does not see
+MOST_ON_CPU = 16  # images; larger batches gain nothing on a CPU
+BOXES = 30  # per image in the measurement
 
 
 def settle_batch_size(job: Job) -> Job:
-    """``job`` with a number where its batch size is ``auto``.
+    """Returns ``job`` with the batch size ``auto`` replaced by a number.
 
-    The number is remembered in the state directory by the other settings, before it is used: it
-    decides the result, so an interrupted training goes on with it wherever that is.
+    The number decides the result, so it is stored in the state directory, keyed by the other
+    settings, before it is used: an interrupted training resumes with it wherever it runs.
 
     Raises:
         UserError: another process is measuring for the same state directory.
@@ -63,20 +63,20 @@ def _remembered(job: Job, folder: Path) -> int:
 
 
 def _measured(job: Job) -> int:
-    """The largest batch of one process."""
+    """The largest batch for one process."""
     settings, cpu = job.settings, job.device.type == "cpu"
-    pictures = max(1, len(job.train.images) // settings.epoch_parts)
-    most = min(settings.nominal_batch, pictures, MOST_ON_CPU if cpu else pictures)
+    images = max(1, len(job.train.images) // settings.epoch_parts)
+    most = min(settings.nominal_batch, images, MOST_ON_CPU if cpu else images)
     with MemoryProbe(job) as probe:
         return largest_batch(probe.needed, probe.limit, most // ranks.size())
 
 
 def largest_batch(needed: Callable[[int], int | None], limit: float, most: int) -> int:
-    """The largest power of two up to ``most`` that fits; 1 if none does, as training then says.
+    """The largest power of two up to ``most`` that fits; 1 if none does: training then says so.
 
     Args:
-        needed: bytes that a batch takes; None if memory ran out.
-        limit: bytes that there are.
+        needed: gives the bytes that a batch of a size takes; None if memory ran out.
+        limit: bytes available.
     """
     best, known = 1, []
     size = 1
@@ -91,7 +91,7 @@ def largest_batch(needed: Callable[[int], int | None], limit: float, most: int) 
 
 
 def _expected(known: list[tuple[int, int]], size: int) -> float:
-    """Bytes on the line through the latest two; 0 as long as there is none."""
+    """Bytes on the line through the latest two measurements; 0 while there are fewer."""
     if len(known) < 2:
         return 0.0
     (small, less), (large, more) = known[-2:]
@@ -99,10 +99,10 @@ def _expected(known: list[tuple[int, int]], size: int) -> float:
 
 
 class MemoryProbe:
-    """Trains a throw-away model on grey images and looks at the memory.
+    """Trains a throwaway model on grey images and measures the memory it takes.
 
     Attributes:
-        limit: bytes that a training may take, beyond what is taken on entry.
+        limit: bytes that a training may take on top of those in use on entry.
     """
 
     def __init__(self, job: Job) -> None:
@@ -137,9 +137,9 @@ class MemoryProbe:
         free_memory(self._job.device)
 
     def needed(self, size: int) -> int | None:
-        """Peak bytes of training on batches of so many images; None if there are not as many.
+        """Peak bytes of training on batches of ``size`` images; None if memory ran out.
 
-        Two batches, so that gradients wait while others are made, and a step.
+        Runs two batches, so that gradients wait while more are computed, and a step.
         """
         try:
             with peak_memory(self._job.device) as peak:
@@ -153,12 +153,12 @@ class MemoryProbe:
             peak = None
         finally:
             self._state.optimizer.zero_grad()
-        # Not within the handler: the error holds on to the tensors.
+        # Not inside the handler: there the exception keeps the tensors alive.
         free_memory(self._job.device)
         return None if peak is None else peak.bytes - self._before + self._loaded(size)
 
     def _loaded(self, size: int) -> int:
-        """Bytes of the batches that wait in memory; they wait outside a GPU's."""
+        """Bytes of the batches that wait in this memory; for a GPU they wait outside it."""
         batches = 0 if self._gpu else 1 + self._job.settings.workers * PREFETCH
         return batches * size * self._job.settings.imgsz**2 * 3
 

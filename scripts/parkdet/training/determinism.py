@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same bits each time, or the fastest there is."""
+"""Arithmetic that gives the same bits every time, or the fastest there is."""
 
 import os
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import torch
 
 @contextmanager
 def arithmetic(threads: int | None, deterministic: bool) -> Iterator[None]:
-    """Sets the number of threads and the kind of algorithms for the time of the block.
+    """Sets the number of threads and the kind of algorithms for the duration of the block.
 
-    Without ``deterministic`` a GPU tries out which algorithms are fastest, and may add in another
-    order each time. It must be entered before a GPU is first used.
+    Without ``deterministic``, a GPU tries out which algorithms are fastest and may sum in a
+    different order each time. The block must be entered before a GPU is first used.
 
     Args:
-        threads: of the model on a CPU; None: as many as now.
+        threads: for the model on a CPU; None: as many as now.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory

@@ -4,7 +4,7 @@ from parkdet.errors import UserError
 
 
 def split_device(device: str) -> list[str]:
-    """``cuda:0,1`` -> ``["cuda:0", "cuda:1"]``; others name one device."""
+    """``cuda:0,1`` -> ``["cuda:0", "cuda:1"]``; any other value names one device."""
     kind, _, numbers = device.partition(":")
     return [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [device]
 
@@ -35,7 +35,7 @@ def device_of_rank(device: str, rank: int, gpus: int) -> str:
     """The device of one of several processes on this machine.
 
     Args:
-        device: as asked for; ``auto`` is a GPU for each process if there is one at all.
+        device: as requested; ``auto`` gives each process a GPU if the machine has any.
         rank: the process's number on this machine.
         gpus: how many this machine has.
     """

@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is what training hands on."""
+"""The moving average of the weights, which is what training delivers."""
 
 import math
 from copy import deepcopy
@@ -22,11 +22,11 @@ class MovingAverage:
     def update(self, model: nn.Module) -> None:
         """Moves the average towards ``model``; the decay is 0.9999 (1 - exp(-updates / 2000)).
 
-        From its first update on the tensors of a model must stay where they are.
+        After the first update a model's tensors must stay where they are.
         """
         self.updates += 1
         decay = DECAY * (1 - math.exp(-self.updates / RAMP))
-        if self._followed is not model:  # to collect the tensors takes longer than to move them
+        if self._followed is not model:  # collecting the tensors takes longer than moving them
             self._followed, self._tensors = model, (_floats(self.model), _floats(model))
         torch._foreach_lerp_(*self._tensors, 1 - decay)
 

@@ -20,10 +20,10 @@ from parkdet.training.settings import Settings
 def decisive_settings(
     settings: Settings, train: Part, val: Part | None, precision: str
 ) -> dict[str, Any]:
-    """All that decides the result, as plain values; data and weights by their content.
+    """Everything that decides the result, as plain values; data and weights by their content.
 
     Args:
-        precision: what ``settings.precision`` comes to on the device.
+        precision: what ``settings.precision`` resolves to on the device.
     """
     return settings.decisive() | {
         "precision": precision,
@@ -35,7 +35,7 @@ def decisive_settings(
 
 
 def fingerprint(decisive: dict[str, Any]) -> str:
-    """16 hexadecimal digits that stand for the decisive settings."""
+    """16 hexadecimal digits that identify the decisive settings."""
     text = msgspec.json.encode(decisive, order="deterministic")
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -43,7 +43,7 @@ def fingerprint(decisive: dict[str, Any]) -> str:
 def environment(device: torch.device) -> dict[str, Any]:
     """What does not decide the result but may change its last bits.
 
-    numpy makes random numbers, OpenCV pixels, torchvision suppresses boxes.
+    numpy makes the random numbers, OpenCV the pixels, and torchvision suppresses boxes.
     """
     return {
         "host": platform.node(),
@@ -61,7 +61,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def _processor(device: torch.device) -> str:
-    """What computes: kernels are chosen by the model of a GPU, the instructions of a CPU."""
+    """What computes: kernels are chosen by a GPU's model or a CPU's instruction set."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return torch.backends.cpu.get_cpu_capability()

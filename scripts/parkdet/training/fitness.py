@@ -8,7 +8,7 @@ from parkdet.evaluation.coco_metrics import Metrics
 def fitness(metrics: Metrics, kind: str) -> float:
     """``ap50_95``: COCO's AP; ``ap75``: AP at IoU 0.75; ``2022``: 0.1 AP50 + 0.9 AP75.
 
-    Undefined figures (a val set without boxes) count 0.
+    Undefined figures (a val set without boxes) count as 0.
     """
     match kind:
         case "ap50_95":

@@ -1,4 +1,4 @@
-"""The gradients of a batch, made in as many parts as it takes to fit into memory."""
+"""A batch's gradients, computed in as many parts as it takes to fit into memory."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,16 @@ log = logging.getLogger("parkdet")
 
 
 class Gradients:
-    """Adds a batch's gradients to those that wait for their step.
+    """Adds a batch's gradients to those waiting for the next optimizer step.
 
-    Where memory runs out, the batch is cut into twice as many parts and begun again, and so are
-    all batches after it; the gradients are those of the whole batch but for batch norm, whose
-    statistics are each part's. Ranks of several cannot begin a batch again alone, so they do not.
+    If memory runs out, the batch is split into twice as many parts and started over, and later
+    batches keep that number. The gradients equal those of the whole batch except for batch norm,
+    whose statistics are each part's own. With several ranks, none can restart a batch alone, so
+    memory that runs out is an error there.
 
     Args:
         network: the model, or its distributed wrapper.
-        loss: as :func:`parkdet.detector.loss.build_loss` makes it.
+        loss: built by :func:`parkdet.detector.loss.build_loss`.
     """
 
     def __init__(self, job: Job, state: TrainingState, network: nn.Module, loss: Loss) -> None:
@@ -38,14 +39,14 @@ class Gradients:
             log.info("memory ran out before: batches are trained in %d parts", state.parts)
 
     def add(self, batch: Batch, own: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Trains on a batch up to its gradients.
+        """Runs a batch forward and backward.
 
         Args:
             own: images that count; see :func:`parkdet.training.ranks.share_of_loss`.
 
         Returns:
-            Detached: the loss times the images, shape (1,); box, obj and cls loss, shape (3,). Of
-            a batch in parts they are the parts' means by images.
+            Both detached: the loss times the number of images, shape (1,), and the box, obj and
+            cls losses, shape (3,). If the batch was split, its parts are weighted by their images.
         """
         if ranks.size() > 1:
             return self.add_whole(batch, own)
@@ -57,7 +58,7 @@ class Gradients:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self._state.parts >= len(batch.images):
                     raise
-            # Not within the handler: the error holds on to the tensors.
+            # Not inside the handler: there the exception keeps the tensors alive.
             self._split_further()
 
     def _split_further(self) -> None:
@@ -65,12 +66,13 @@ class Gradients:
         self._state.parts *= 2
         log.warning(
             "memory ran out: from here on each batch is trained in %d parts, whose gradients are "
-            "summed (batch norm sees one part at a time); optimizer steps and schedule stay",
+            "summed (batch norm sees one part at a time); optimizer steps and schedule stay as "
+            "they were",
             self._state.parts,
         )
 
     def add_whole(self, batch: Batch, own: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """As :meth:`add`, in one part; fails where that does not fit."""
+        """Like :meth:`add`, but in one part; fails if that does not fit into memory."""
         outputs, targets = self._forward(batch)
         loss, figures = self._loss(outputs, targets)
         self._state.scaler.scale(ranks.share_of_loss(loss, own)).backward()
@@ -88,7 +90,7 @@ class Gradients:
             here = count_matches(self._loss, outputs, targets)
             everywhere = count_matches(self._loss, outputs, every_target)
             for gradient, some, all_ in zip(gradients, here, everywhere, strict=True):
-                _as_of_whole(gradient, some / max(all_, 1) / share)
+                _rescale_to_whole(gradient, some / max(all_, 1) / share)
             torch.autograd.backward(outputs, gradients)
             whole_loss += loss.detach()
             whole_figures += figures * share
@@ -104,7 +106,7 @@ class Gradients:
 
 
 def split(batch: Batch, parts: int) -> Iterator[Batch]:
-    """Cuts a batch into parts that differ by one image at most."""
+    """Splits a batch into parts whose sizes differ by at most one image."""
     start = 0
     for images in batch.images.tensor_split(parts):
         places = batch.targets[:, 0]
@@ -114,16 +116,16 @@ def split(batch: Batch, parts: int) -> Iterator[Batch]:
         start += len(images)
 
 
-def _as_of_whole(gradient: torch.Tensor, factor: float) -> None:
-    """Turns the gradient of a part's loss at a layer's outputs into that of the whole batch's.
+def _rescale_to_whole(gradient: torch.Tensor, factor: float) -> None:
+    """Turns the gradient of a part's loss, at a layer's outputs, into that of the whole batch's.
 
-    The loss is its mean times the images. For obj it is a mean over cells, of which each image has
-    as many, so parts add up. For box and cls it is a mean over the matches in the layer, of which
-    a part has another share than of the images.
+    The loss is a mean times the number of images. For obj the mean is over cells; every image has
+    equally many, so the parts add up. For box and cls it is over the matches in the layer, and a
+    part's share of the matches is not its share of the images.
 
     Args:
         gradient: shape (n, anchors, rows, columns, 5 + classes).
-        factor: the part's share of the matches by its share of the images.
+        factor: the part's share of the matches divided by its share of the images.
     """
     gradient[..., :4] *= factor
     gradient[..., 5:] *= factor
@@ -131,10 +133,10 @@ def _as_of_whole(gradient: torch.Tensor, factor: float) -> None:
 
 @contextmanager
 def kept_apart(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Adds the gradients made within the block to those from before, or none if it fails.
+    """Adds the gradients computed in the block to the earlier ones, or none of them if it fails.
 
-    The sum is the same to the bit as if they were added at once. While gradients wait, this takes
-    memory for them a second time.
+    The sum is bit-identical to accumulating them directly. If there are earlier gradients, the
+    block needs memory for a second set.
     """
     waiting = [parameter.grad for parameter in parameters]
     for parameter in parameters:

@@ -1,8 +1,7 @@
 """Starts the processes (ranks) of a training on this machine, through torch's elastic agent.
 
-The agent lets several machines find each other and numbers the ranks. How ranks are started,
-watched and stopped is decided here, because they leave with exit codes of their own and need
-time to save.
+The agent lets several machines find each other and numbers the ranks. Starting, watching and
+stopping the ranks is done here, because they exit with codes of their own and need time to save.
 """
 
 import os
@@ -38,22 +37,22 @@ from parkdet.training.rank_process import LAUNCHER, REPORTS, Report
 from parkdet.training.signals import SIGNALS, stop_requests
 
 SAVING = 600.0  # seconds that ranks have to save after a signal; a scheduler gives less
-GRACE = 30.0  # seconds that they have to leave after one of them failed
-TURN = 0.1  # seconds between two looks at them
+GRACE = 30.0  # seconds that they have to exit after one of them failed
+TURN = 0.1  # seconds between polls
 MEETING = 900  # seconds that machines wait for each other
 WELL = (0, StoppedEarly.exit_code)
 
 
 class RankFault(Exception):
-    """A fault of the program in a rank, with its traceback."""
+    """A bug that showed in a rank, with its traceback."""
 
 
 def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = GRACE) -> None:
-    """Runs ``command`` in ``processes`` ranks here and ends when the last one has.
+    """Runs ``command`` in ``processes`` ranks on this machine and returns when all have ended.
 
-    A rank finds its place in RANK, LOCAL_RANK, WORLD_SIZE and so on. A signal that asks to stop is
-    passed on to the ranks once. When a rank fails, the others are asked to leave, and killed after
-    ``grace`` seconds. No rank outlives this process.
+    A rank learns its place from RANK, LOCAL_RANK, WORLD_SIZE and so on. A signal that asks to stop
+    is passed on to the ranks once. When a rank fails, the others are asked to exit, and killed
+    after ``grace`` seconds. No rank outlives this process.
 
     Raises:
         StoppedEarly: the ranks were stopped and saved.
@@ -102,9 +101,9 @@ def _rendezvous(nodes: Nodes) -> RendezvousHandler:
 
 
 class _Agent(SimpleElasticAgent):
-    """The elastic agent with ranks that are ordinary commands in sessions of their own.
+    """The elastic agent, with each rank an ordinary command in a session of its own.
 
-    In a session of its own a rank does not get a terminal's Ctrl-C beside the one passed on.
+    In its own session a rank does not get a terminal's Ctrl-C in addition to the one passed on.
     """
 
     def __init__(self, spec: WorkerSpec, reports: int, grace: float) -> None:
@@ -112,7 +111,7 @@ class _Agent(SimpleElasticAgent):
         self._reports, self._grace = reports, grace
         self._ranks: dict[int, subprocess.Popen] = {}
         self._signals = ExitStack()
-        self._deadline: float | None = None  # of saving, once a signal was passed on
+        self._deadline: float | None = None  # for saving, once a signal has been passed on
 
     def __enter__(self) -> "_Agent":
         return self
@@ -122,10 +121,10 @@ class _Agent(SimpleElasticAgent):
         self._signals.close()
 
     def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
-        # Not before: until the machines have met there is nothing to save, and a signal may kill.
+        # Not earlier: until the machines have met there is nothing to save, and a signal may kill.
         self._stop = self._signals.enter_context(stop_requests())
         spec, started = worker_group.spec, {}
-        # A signal waits for the rank that is still importing; its `stop_requests` lets it in.
+        # Signals wait while a rank is still importing; its `stop_requests` lets them in.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             for worker in worker_group.workers:
@@ -165,7 +164,7 @@ class _Agent(SimpleElasticAgent):
             rank: code for rank, code in codes.items() if code is not None and code not in WELL
         }
         if failed:
-            # One that was killed is the cause where others fail because they miss it.
+            # A rank that was killed is the cause; others fail because it is gone.
             first = min(failed, key=lambda rank: failed[rank] >= 0)
             process = self._ranks[first]
             failure = ProcessFailure(first, process.pid, process.returncode, "")
@@ -187,7 +186,7 @@ class _Agent(SimpleElasticAgent):
         self._shutdown()
 
     def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 0) -> None:
-        """Ends what still runs; called again at the very end, when nothing does."""
+        """Ends the ranks still running; called again at the very end, when none are."""
         alive = [process for process in self._ranks.values() if process.poll() is None]
         for process in alive:
             process.send_signal(death_sig)
@@ -197,13 +196,13 @@ class _Agent(SimpleElasticAgent):
                 process.wait(max(0.0, end - time.monotonic()))
         for process in self._ranks.values():
             if process.poll() is None or process.returncode not in WELL:
-                with suppress(ProcessLookupError):  # its loading processes, too
+                with suppress(ProcessLookupError):  # its loader workers, too
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
 def _read_reports(receiving: socket.socket) -> list[Report]:
-    """What ranks said, in the order in which they said it."""
+    """The ranks' reports, in the order in which they were sent."""
     receiving.setblocking(False)
     reports = []
     with suppress(BlockingIOError):
@@ -214,7 +213,7 @@ def _read_reports(receiving: socket.socket) -> list[Report]:
 
 def _conclude(result: RunResult, reports: Sequence[Report]) -> None:
     if not result.is_failed():
-        for report in reports:  # none, or that all were stopped
+        for report in reports:  # none, or one that says that all were stopped
             raise StoppedEarly(report.message)
         return
     for rank, failure in result.failures.items():
@@ -226,7 +225,7 @@ def _conclude(result: RunResult, reports: Sequence[Report]) -> None:
         if report.code not in WELL:
             raise RankFault(f"in rank {report.rank}\n{report.message}")
     for rank, failure in result.failures.items():
-        raise RankFault(f"rank {rank} left with {failure.exitcode}; what it said is above")
+        raise RankFault(f"rank {rank} exited with {failure.exitcode}; its messages are above")
     raise UserError(
         f"The training was asked to stop, but did not within {SAVING:.0f} s, so it was killed. "
         "The state up to the last save is kept: run the same command again to continue."
@@ -235,7 +234,7 @@ def _conclude(result: RunResult, reports: Sequence[Report]) -> None:
 
 def _killed(rank: int, number: int) -> str:
     name = signal.Signals(number).name
-    memory = " (memory ran out? Then lower --batch-size or --workers)" if number == 9 else ""
+    memory = " (if memory ran out, lower --batch-size or --workers)" if number == 9 else ""
     return (
         f"Rank {rank} of the training was killed by signal {number}, {name}{memory}, and the "
         "others were stopped. The state up to the last save is kept: run the same command again "

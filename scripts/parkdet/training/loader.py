@@ -1,4 +1,4 @@
-"""The processes that make batches."""
+"""The batch loader and its worker processes."""
 
 import cv2
 import torch
@@ -8,19 +8,19 @@ from parkdet.data.samplers import EpochBatches
 from parkdet.data.training_set import TrainingSet, collate
 from parkdet.training.signals import ignore_in_worker
 
-PREFETCH = 2  # batches a process makes ahead
+PREFETCH = 2  # batches a worker makes ahead
 
 
 def build_loader(
     dataset: TrainingSet, batches: EpochBatches, workers: int, device: torch.device
 ) -> DataLoader:
-    """A loader whose batches depend neither on the number of processes nor on their timing."""
+    """A loader whose batches depend neither on the number of workers nor on their timing."""
     parallel = {}
     if workers:
-        # Here, not in the forked processes: to end OpenCV's threads, which these have not, they
-        # would wait for ever.
+        # Here, not in the forked workers: they would wait forever to end OpenCV's threads, which
+        # a fork does not copy.
         cv2.setNumThreads(1)
-        # fork: the processes share the image cache's memory.
+        # fork: the workers share the image cache's memory.
         parallel = {
             "persistent_workers": True,
             "prefetch_factor": PREFETCH,
@@ -39,11 +39,12 @@ def build_loader(
 
 
 def close_loader(loader: DataLoader) -> None:
-    """Ends the loading processes, which ignore the signals that would otherwise end them.
+    """Ends the workers, which ignore the signals that would otherwise end them.
 
-    One that hangs (a file server is away) is killed, lest it keep this process from ending.
+    A worker that hangs (on an unreachable file server) is killed, lest it keep this process from
+    ending.
     """
-    iterator = loader._iterator  # None until the first epoch, and without processes
+    iterator = loader._iterator  # None until the first epoch, and without workers
     if iterator is not None:
         iterator._shutdown_workers()
         for worker in getattr(iterator, "_workers", ()):

@@ -1,10 +1,10 @@
-"""The right to write the state of a training: one process has it, also among several hosts.
+"""The lock on a training's state: only one process may write it, even across several hosts.
 
-On one host the kernel keeps it, as an fcntl lock that ends with its process, however that ends.
-Other hosts may not see such a lock, or see it long after its host is gone; so the owner also
-touches a file that names it every few seconds. Another host judges it by watching whether the
-file's time changes, so clocks need not agree. Who takes over writes a name of its own, and a
-former owner that is still alive after all finds that before its next save.
+On one host the kernel enforces this with an fcntl lock, which ends with its process, however that
+ends. Other hosts may not see the lock, or may see it long after its host is gone; so every few
+seconds the owner also touches a file that names it. Another host watches whether that file's
+timestamp changes, so clocks need not agree. Whoever takes over writes its own name into the file,
+and a former owner that is still alive after all finds that name before its next save.
 """
 
 import errno
@@ -33,13 +33,13 @@ JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")  # Slurm, PBS, LS
 
 
 class Owner(msgspec.Struct):
-    """Who may write; the time of its file is its latest heartbeat.
+    """The process that may write; the timestamp of its file is its latest heartbeat.
 
     Attributes:
         boot: tells hosts of the same name apart.
-        job: the scheduler's number of the job, if there is one.
+        job: the scheduler's job id, if there is one.
         since: ISO 8601 with the offset to UTC.
-        token: a name that no other owner ever has.
+        token: unique to this owner.
     """
 
     host: str
@@ -58,12 +58,12 @@ class StateLock:
     """Held from entry to exit; forked processes neither hold it nor keep it alive.
 
     Args:
-        folder: of the state; it holds the files ``lock`` and ``owner.json``.
+        folder: the state's; it holds the files ``lock`` and ``owner.json``.
         host: name of this host.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        UserError: on entry, another process has the lock; names it.
+        UserError: on entry, if another process has the lock; names that process.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class StateLock:
         with suppress(OSError):  # must not hide how the block ended
             if self._read_owner()[0] == self._me:
                 self._owner_file.unlink(missing_ok=True)
-        os.close(self._descriptor)  # which gives the fcntl lock back
+        os.close(self._descriptor)  # which releases the fcntl lock
 
     def check(self) -> None:
-        """To be called before each write.
+        """Makes sure that the lock is still held; to be called before each write.
 
         Raises:
             UserError: another process has taken over, or the folder cannot be read.
@@ -121,13 +121,13 @@ class StateLock:
         except OSError as error:
             raise self._unreachable(error) from error
         recently = time.monotonic() - self._seen < MISSED * HEARTBEAT
-        if owner is None and recently:  # the file was removed, by hand maybe
+        if owner is None and recently:  # the file was removed, perhaps by hand
             write_json(self._owner_file, self._me)
         elif owner != self._me:
             raise UserError(
-                f"{self._folder} now belongs to {owner or 'nobody'}: no sign of life of this "
-                f"process was seen for {MISSED * HEARTBEAT:g} s, and another took over. This "
-                "process writes nothing more; see how that one goes on."
+                f"{self._folder} now belongs to {owner or 'nobody'}: this process showed no sign "
+                f"of life for {MISSED * HEARTBEAT:g} s, and another took over. This process "
+                "writes nothing more; look at the other one to see how the training goes on."
             )
         self._seen = time.monotonic()
 
@@ -143,7 +143,7 @@ class StateLock:
         write_json(self._owner_file, self._me)
 
     def _watch(self, owner: Owner | None, beat: int) -> None:
-        """Waits for a heartbeat of an owner that may be dead.
+        """Waits for a heartbeat from an owner that may be dead.
 
         Raises:
             UserError: it is alive.
@@ -154,20 +154,20 @@ class StateLock:
             owner or "an unknown process",
             MISSED * HEARTBEAT,
         )
-        looks = 10 * MISSED
-        for _ in range(looks):
-            self._sleep(MISSED * HEARTBEAT / looks)
+        polls = 10 * MISSED
+        for _ in range(polls):
+            self._sleep(MISSED * HEARTBEAT / polls)
             latest = self._read_owner()
             if latest == (None, None):
                 return
             if latest != (owner, beat):
                 raise self._taken(latest[0])
-        log.warning("%s is dead: its training is taken over", owner or "an unknown process")
+        log.warning("%s is dead: taking over its training", owner or "an unknown process")
 
     def _unreachable(self, error: OSError) -> UserError:
         return UserError(
             f"Cannot lock {self._folder}: {error.strerror or error}. The state of a training needs "
-            "a folder that can be written: check --state-dir, its permissions and its disk."
+            "a writable folder: check --state-dir, its permissions and its disk."
         )
 
     def _taken(self, owner: Owner | None) -> UserError:
@@ -180,10 +180,10 @@ class StateLock:
     def _read_owner(self) -> tuple[Owner | None, int | None]:
         """The owner, and the time of its latest heartbeat in ns on the file system's clock.
 
-        Both are None without the file; the owner alone if the file is damaged.
+        Without the file both are None; if it is damaged, only the owner is.
         """
         try:
-            with self._owner_file.open("rb") as file:  # opening asks a file server for news
+            with self._owner_file.open("rb") as file:  # opening asks a file server for changes
                 beat, content = os.fstat(file.fileno()).st_mtime_ns, file.read()
         except FileNotFoundError:
             return None, None
@@ -193,20 +193,22 @@ class StateLock:
             return None, beat
 
     def _beat(self) -> None:
-        """Touches the owner file while it is ours: that is whole at any moment, needs no space on
-        the disk and takes no lock that a forked process would miss.
+        """Touches the owner file while it is ours.
+
+        Touching never leaves the file incomplete, needs no disk space and takes no lock that a
+        process forked meanwhile would wait for.
         """
         while not self._ended.wait(HEARTBEAT):
-            with suppress(OSError):  # a file server that is away may come back
+            with suppress(OSError):  # an unreachable file server may come back
                 if self._read_owner()[0] == self._me:
                     os.utime(self._owner_file)
                     self._seen = time.monotonic()
 
 
 def _try_fcntl(descriptor: int) -> bool | None:
-    """Whether the lock was free; None where the file system has no locks.
+    """Takes the lock; whether it was free, or None where the file system has no locks.
 
-    An fcntl lock, unlike one of flock, is not inherited by forked processes.
+    An fcntl lock, unlike one taken by flock, is not inherited by forked processes.
     """
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,7 +32,7 @@ log = logging.getLogger("parkdet")
 
 
 class Trainer:
-    """Runs epochs; all that changes is in ``state``. To be closed, for its loading processes."""
+    """Runs epochs; everything that changes is in ``state``. Close it to end its loader workers."""
 
     def __init__(
         self, job: Job, state: TrainingState, stop: StopRequest, saver: Saver | None
@@ -55,7 +55,7 @@ class Trainer:
             seed=settings.seed,
             stage=STAGES.index(settings.stage),
         )
-        self._pictures = len(order)
+        self._epoch_images = len(order)
         self._batches = EpochBatches(order, settings.batch_size, ranks.rank(), ranks.size())
         cache_bytes = int(settings.cache_gb * 1e9) // ranks.local_size()
         self._dataset = TrainingSet(job.train, recipe, order, cache_bytes)
@@ -82,20 +82,20 @@ class Trainer:
         if settings.time_budget is not None:
             val_images = len(job.val.images) if job.val else 0
             self._budget = TimeBudget(
-                settings.time_budget, settings.val_period, self._pictures, val_images
+                settings.time_budget, settings.val_period, self._epoch_images, val_images
             )
         self._unchecked: tuple[torch.Tensor, list[Sample]] | None = None
         self._counted = time.monotonic()
 
     def close(self) -> None:
-        """Ends the loading processes."""
+        """Ends the loader workers."""
         close_loader(self._loader)
 
     def run_epoch(self) -> dict[str, Any]:
         """Trains one epoch, or the rest of it, and validates if that is due.
 
         Returns:
-            The epoch's row of figures, which is in the state's history, too.
+            The epoch's row of figures, also appended to the state's history.
 
         Raises:
             StoppedEarly: a stop was requested; the state is that after the last batch.
@@ -108,7 +108,7 @@ class Trainer:
         metrics = self._validate()
         self._count_seconds()
         row = self._figures(metrics)
-        row["images_per_s"] = self._pictures / (trained - before)
+        row["images_per_s"] = self._epoch_images / (trained - before)
         row["seconds"] = self.state.seconds - before
         self._close_epoch(row)
         return row
@@ -142,10 +142,10 @@ class Trainer:
         )
 
     def _keep_to_budget(self) -> None:
-        """Decides how many epochs there are to be, and saves that before anything follows from it.
+        """Decides how many epochs to train, and saves the decision before acting on it.
 
-        Learning rates so far were those of the former number: within the few epochs until the
-        first decision the schedules hardly differ, and the warm-up rules most of them.
+        The learning rates so far were those of the former number: over the few epochs before the
+        first decision the schedules hardly differ, and the warm-up governs most of them.
         """
         if self._budget is None:
             return
@@ -158,7 +158,7 @@ class Trainer:
             self._saver.save(state)
         self._count_seconds()
         self._schedule = replace(self._schedule, epochs=epochs)
-        # The loading processes have a copy of the recipe: others take their place.
+        # The loader workers have a copy of the old recipe, so they are replaced.
         close_loader(self._loader)
         self._dataset.recipe = replace(
             self._dataset.recipe, mosaic_epochs=epochs - settings.close_mosaic
@@ -180,7 +180,7 @@ class Trainer:
         try:
             yield from self._loader
         except UserError as error:
-            # From a loading process it comes with that process's traceback as its text.
+            # One from a loader worker has that worker's traceback as its text.
             raise UserError(str(error).rsplit("UserError: ", 1)[-1].strip()) from None
 
     def _train_on(self, batch: Batch) -> None:
@@ -200,17 +200,20 @@ class Trainer:
         self._unchecked = (finite, samples)
 
     def _step(self) -> torch.Tensor:
-        """Moves the weights and their average.
+        """Takes an optimizer step and moves the average of the weights.
 
         Returns:
-            Whether the gradients were finite; in fp16 that decides the scaler alone.
+            Whether the gradients were finite; True in fp16, where the scaler handles those that
+            are not.
         """
-        state, most = self.state, self._settings.clip_grad_norm
+        state, limit = self.state, self._settings.clip_grad_norm
         state.scaler.unscale_(state.optimizer)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
-        if most is not None:
-            torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), most, norm, foreach=True)
+        if limit is not None:
+            torch.nn.utils.clip_grads_with_norm_(
+                state.model.parameters(), limit, norm, foreach=True
+            )
         finite = norm.isfinite() | state.scaler.is_enabled()
         state.scaler.step(state.optimizer)
         state.scaler.update()
@@ -219,19 +222,19 @@ class Trainer:
         return finite
 
     def _check_loss(self) -> None:
-        """Checks the loss of the batch before, so that a GPU need not be waited for.
+        """Checks the loss of the previous batch, so as not to wait for the GPU.
 
-        Before a state is saved it is called for the latest batch.
+        Before a state is saved it is called again, for the latest batch.
         """
         unchecked, self._unchecked = self._unchecked, None
         if unchecked is not None and not unchecked[0].all():
             images = self._job.train.images
             names = ", ".join(images[sample.index].file_name for sample in unchecked[1])
             raise UserError(
-                f"The loss or its gradient is not finite in epoch {self.state.epoch + 1}, at the "
-                f"batch that was made from (mosaics add others) {names}. Check these images and "
-                "boxes; if they are fine, lower lr0, set --clip-grad-norm 10 or use --precision "
-                "fp32."
+                f"The loss or its gradient is not finite in epoch {self.state.epoch + 1}, in the "
+                f"batch made from {names} (mosaics add other images). Check these images and "
+                "their boxes; if they are fine, lower lr0, set --clip-grad-norm 10 or use "
+                "--precision fp32."
             )
 
     def _validate(self) -> Metrics | None:
@@ -266,7 +269,7 @@ class Trainer:
         state, patience = self.state, self._settings.patience
         state.epoch, state.batch = state.epoch + 1, 0
         state.mean_losses.zero_()
-        state.optimizer.zero_grad()  # drops what the accumulation left over, as yolov5 does
+        state.optimizer.zero_grad()  # drops gradients still waiting for a step, as yolov5 does
         state.history.append(row)
         if "fitness" not in row:
             return

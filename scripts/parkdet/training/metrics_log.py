@@ -1,4 +1,4 @@
-"""The figures of each epoch: a line for people, a CSV file."""
+"""The figures of each epoch, as a line for people and as a CSV file."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ ROUNDED = {"images_per_s": 2, "seconds": 3}  # decimals; six significant digits 
 
 
 def write_csv(path: Path, history: list[dict[str, Any]]) -> None:
-    """Writes one line an epoch; figures of epochs without validation are empty."""
+    """Writes one line per epoch; figures that an epoch does not have are left empty."""
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -35,7 +35,7 @@ def _cell(column: str, value: Any) -> str:
 
 
 def describe(row: dict[str, Any], stage: str, epochs: int) -> str:
-    """The figures of an epoch and how long the rest takes, in a line."""
+    """An epoch's figures and the time left, in one line."""
     left = (epochs - row["epoch"]) * row["seconds"]
     losses = _losses(*(row[f"{part}_loss"] for part in ("box", "obj", "cls")))
     scores = f"{_scores(row)}, " if row.get("ap") is not None else ""
@@ -47,10 +47,10 @@ def describe(row: dict[str, Any], stage: str, epochs: int) -> str:
 
 
 def describe_course(state: "TrainingState", batches: int) -> str:
-    """How long the whole training still takes, the latest losses and scores.
+    """The time left for the whole training, with the latest losses and scores.
 
     Args:
-        batches: of an epoch; at least one was trained.
+        batches: batches per epoch; at least one has been trained.
     """
     done = state.epoch * batches + state.batch
     left = state.seconds * (state.epochs * batches - done) / done

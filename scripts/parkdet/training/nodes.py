@@ -1,4 +1,4 @@
-"""The machines of a training that computes on several, by the usual environment variables."""
+"""The machines of a training that runs on several, from the usual environment variables."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Nodes:
 
     Attributes:
         rank: this machine's number, from 0.
-        address: name or address of machine 0, to be reached by all.
+        address: name or address of machine 0, which all must be able to reach.
     """
 
     count: int = 1
@@ -25,10 +25,10 @@ class Nodes:
 
 
 def read_nodes(environment: Mapping[str, str] = os.environ) -> Nodes:
-    """The machines by the usual variables: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT.
+    """Reads the machines from NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT.
 
     Raises:
-        UserError: one is missing or not a number that suits the others.
+        UserError: one is missing, is not a number or does not fit the others.
     """
     count = _whole(environment, "NNODES", "1", least=1)
     if count == 1:

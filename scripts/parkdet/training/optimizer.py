@@ -1,11 +1,11 @@
-"""The optimizer, with yolov5's three parameter groups, and layers that are not trained."""
+"""The optimizer, with yolov5's three parameter groups, and frozen layers."""
 
 import torch
 from torch import nn
 
 from parkdet.hyperparameters import Hyperparameters
 
-GROUPS = ("bias", "decay", "norm")  # in the order in which the optimizer has them
+GROUPS = ("bias", "decay", "norm")  # in the optimizer's order
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -28,7 +28,7 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, Adam or AdamW; only the group ``decay`` has weight decay.
 
-    The decay is meant for the nominal batch and is scaled to what a step really sums up.
+    The decay is meant for the nominal batch and is scaled to the images a step actually sums.
     """
     groups = parameter_groups(model)
     on_cpu = next(model.parameters()).device.type == "cpu"
@@ -58,9 +58,9 @@ def batches_a_step(batch_size: int, nominal_batch: int) -> int:
 
 
 def freeze(model: nn.Module, layers: int) -> None:
-    """Takes the first ``layers`` layers of a yolov5 model out of training.
+    """Freezes the first ``layers`` layers of a yolov5 model.
 
-    Their batch norms go on collecting statistics, as in yolov5.
+    Their batch norms keep collecting statistics, as in yolov5.
     """
     for layer in model.model[:layers]:
         layer.requires_grad_(False)

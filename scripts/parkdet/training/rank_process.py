@@ -1,4 +1,4 @@
-"""What a rank, one of a training's processes, owes its launcher: a report and to die with it."""
+"""What a rank, one of a training's processes, owes its launcher: to report and to die with it."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Report(msgspec.Struct):
-    """How a rank ended that did not end well: its exit code and what there is to say."""
+    """How a rank ended, unless it ended well: its exit code and a message."""
 
     rank: int
     code: int
@@ -37,12 +37,12 @@ def is_rank() -> bool:
 
 @contextmanager
 def reported_to_launcher() -> Iterator[None]:
-    """Hands what is raised in the block to the launcher, which shows it once for all ranks.
+    """Hands exceptions from the block to the launcher, which shows them once for all ranks.
 
     In a process that no launcher started, it does nothing.
 
     Raises:
-        SystemExit: with the exit code of what was raised.
+        SystemExit: with the exception's exit code.
     """
     if LAUNCHER not in os.environ:
         yield
@@ -72,12 +72,12 @@ def _send(code: int, message: str) -> None:
 
 
 def _die_with(launcher: int) -> None:
-    """Has this process killed as soon as ``launcher``, its parent, is dead, however that dies."""
+    """Has this process killed as soon as ``launcher``, its parent, dies, however it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()
-    if os.getppid() != launcher:  # it died before the line above took effect
+    if os.getppid() != launcher:  # it died before the lines above took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""The processes (ranks) of a training that computes in several; a single one is rank 0 of 1.
+"""The processes (ranks) that share a training; a single process is rank 0 of 1.
 
 Ranks are started by :mod:`parkdet.training.launch` or by torchrun. Every rank has the same
 weights, optimizer and counters, because gradients are averaged at each batch; rank 0 alone reads
@@ -25,12 +25,12 @@ PATIENCE = datetime.timedelta(hours=6)  # others wait while rank 0 validates or 
 
 
 def size() -> int:
-    """Ranks over all machines."""
+    """Number of ranks on all machines together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Number of this process over all machines, from 0."""
+    """This process's number among all ranks, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
@@ -40,25 +40,25 @@ def is_main() -> bool:
 
 
 def local_size() -> int:
-    """Ranks on this machine."""
+    """Number of ranks on this machine."""
     return int(os.environ["LOCAL_WORLD_SIZE"]) if distributed.is_initialized() else 1
 
 
 def local_rank() -> int:
-    """Number of this process on this machine, from 0."""
+    """This process's number among the ranks on this machine, from 0."""
     return int(os.environ["LOCAL_RANK"]) if distributed.is_initialized() else 0
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Joins the other ranks for the time of the block; others than rank 0 only log warnings.
+    """Joins the other ranks for the duration of the block; all but rank 0 log only warnings.
 
     In a process that was not started as a rank it does nothing.
     """
     if not distributed.is_torchelastic_launched():
         yield
         return
-    # Tensors of a CPU go through gloo, also on a machine with GPUs: so does what is agreed.
+    # CPU tensors go through gloo even on a machine with GPUs, and so does what ranks agree on.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     if not is_main():
@@ -68,12 +68,12 @@ def joined() -> Iterator[None]:
     except StoppedEarly:
         distributed.destroy_process_group()
         raise
-    # Not after a fault: it may wait for a rank that is dead.
+    # Not after a fault: it may wait for a dead rank.
     distributed.destroy_process_group()
 
 
 def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
-    """``model`` such that gradients are averaged over the ranks; itself if there is but one.
+    """``model`` wrapped so that gradients are averaged over the ranks; as it is if there is one.
 
     Args:
         sync_bn: batch norms take their statistics over all ranks; ``model`` is changed in place.
@@ -90,8 +90,8 @@ def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
         return model
     if sync_bn:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    # Without `find_unused_parameters` gradients are grouped otherwise after the first batch of a
-    # process, and from three ranks on sums depend on the grouping: a resumed run would differ.
+    # Without `find_unused_parameters` gradients are regrouped after a process's first batch, and
+    # with three or more ranks the sums depend on the grouping: a resumed run would differ.
     options = {"find_unused_parameters": True}
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -100,11 +100,11 @@ def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
 
 
 def share_of_loss(loss: torch.Tensor, own: int) -> torch.Tensor:
-    """What a rank takes the gradient of, so that the mean over ranks is the gradient of the sum.
+    """The loss that a rank differentiates: the mean over ranks is then the sum's gradient.
 
     Args:
-        loss: of this rank's images: their mean times their number, as yolov5 has it.
-        own: how many of its images count; 0: it only takes part.
+        loss: the mean over this rank's images times their number, as in yolov5.
+        own: how many of its images count; 0: its share is empty, and it only takes part.
     """
     if size() == 1:
         return loss
@@ -114,7 +114,7 @@ def share_of_loss(loss: torch.Tensor, own: int) -> torch.Tensor:
 def whole_loss(
     loss: torch.Tensor, parts: torch.Tensor, own: int, whole: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The detached loss and its parts of the whole batch, from those of each rank's share.
+    """The whole batch's detached loss and its parts, from those of each rank's share.
 
     Args:
         loss: shape (1,), a sum over images.
@@ -131,7 +131,7 @@ def whole_loss(
 
 
 def agree_to_stop(stop: StopRequest) -> bool:
-    """Whether any rank was asked to stop; if so, each of them is from now on."""
+    """Whether any rank was asked to stop; if so, all ranks count as asked from now on."""
     if size() > 1:
         number = torch.tensor(stop.signal or 0)
         distributed.all_reduce(number, distributed.ReduceOp.MAX)
@@ -141,10 +141,10 @@ def agree_to_stop(stop: StopRequest) -> bool:
 
 
 def by_main(work: Callable[[], T]) -> T:
-    """What ``work`` returns or how it is stopped in rank 0, which alone does it, in every rank.
+    """Runs ``work`` in rank 0 alone and gives every rank what it returned.
 
     Raises:
-        StoppedEarly: it was stopped.
+        StoppedEarly: it was stopped; raised in every rank.
     """
     result, stopped = None, None
     if is_main():
@@ -159,7 +159,7 @@ def by_main(work: Callable[[], T]) -> T:
 
 
 def from_main(value: T) -> T:
-    """Rank 0's ``value``, in every rank; others give anything. For what can be pickled."""
+    """Rank 0's ``value``, in every rank; those of the others are ignored. It must be picklable."""
     if size() == 1:
         return value
     values = [value if is_main() else None]

@@ -1,4 +1,4 @@
-"""One training from its options to its weight files, resumed where it was interrupted."""
+"""One training, from its options to its weight files, resumed where it was interrupted."""
 
 import logging
 import os
@@ -34,11 +34,11 @@ log = logging.getLogger("parkdet")
 
 
 def train(settings: Settings) -> None:
-    """Trains, or goes on training, and writes the last and the best weights and the metrics.
+    """Trains, or resumes training, and writes the last and the best weights and the metrics.
 
     Raises:
         UserError: bad input or options, a loss that is not finite, too little memory, or another
-            process trains the same.
+            process is running the same training.
         StoppedEarly: a signal asked to stop; the state after the latest batch is saved.
     """
     started = time.time()
@@ -69,14 +69,14 @@ def train(settings: Settings) -> None:
 
 
 def _threads(asked: int | None) -> int | None:
-    """Threads of this process, of those that all on this machine are to have; None: as torch."""
+    """This process's share of this machine's threads; None: torch decides."""
     if ranks.local_size() == 1:
         return asked
     return max(1, (asked or len(os.sched_getaffinity(0))) // ranks.local_size())
 
 
 def _follow(job: Job, state: TrainingState, stop: StopRequest) -> None:
-    """What ranks other than 0 do: they compute, and neither read nor write."""
+    """What ranks other than 0 do: they compute, and neither read nor write the state."""
     if job.settings.epochs:
         _take_up(job, state, ranks.from_main(None), job.settings.state_dir)
     if state.finished:
@@ -101,13 +101,13 @@ def _resume(job: Job, state: TrainingState, store: StateStore) -> str:
     if state.finished:
         log.info("already trained: the outputs are written from %s", store.folder)
         if saved["code"] != code:
-            log.warning("trained with other code than there is now: to train again, --retrain")
+            log.warning("trained with code that has since changed: to train again, --retrain")
         return saved["code"]
     within = f" and batch {state.batch} of the next" if state.batch else ""
     log.info("resuming after epoch %d%s from %s", state.epoch, within, store.folder)
     if job.settings.retrain:
         log.warning(
-            "--retrain does not undo an unfinished training, which goes on; to start anew, "
+            "--retrain does not discard an unfinished training, which goes on; to start anew, "
             "remove %s",
             store.folder,
         )
@@ -134,12 +134,12 @@ def _take_up(job: Job, state: TrainingState, saved: dict[str, Any] | None, folde
 
 
 def _is_unwanted(job: Job, saved: dict[str, Any], folder: Path) -> bool:
-    """Whether the state is of a finished training that is to be done again."""
+    """Whether the state is that of a finished training that is to be done again."""
     before = saved["state"]
     finished = before["stopped"] or before["epoch"] >= before["epochs"]
     if not (finished and job.settings.retrain):
         return False
-    log.info("trained before, and trained anew as asked: %s", folder)
+    log.info("already trained, and trained anew as asked: %s", folder)
     return True
 
 
@@ -164,7 +164,7 @@ def _run_epochs(
     )
     saver = Saver(store, lock, context, settings.checkpoint_minutes)
     with tracked(settings, _course(job, state, store)) as trackers:
-        if state.finished:  # and died before all was written
+        if state.finished:  # the process died before everything was written
             return
         with closing(Trainer(job, state, stop, saver)) as trainer:
             while not state.finished:

@@ -1,4 +1,4 @@
-"""When the state of a running training is saved, and together with what."""
+"""When a running training saves its state, and what is saved along with it."""
 
 import time
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from parkdet.training.store import StateStore
 
 
 class Saver:
-    """Saves a state whenever asked, and knows when one is due.
+    """Saves a state whenever asked, and knows when a save is due.
 
     Args:
-        context: what is saved beside the state: what it was made with.
+        context: saved along with the state: what it was made with.
         minutes: longest time between two saves; 0: none is ever due.
-        clock: seconds that only grow.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Saver:
         self._latest = clock()
 
     def due(self) -> bool:
-        """Whether the latest save is too long ago."""
+        """Whether the latest save was too long ago."""
         return self._seconds > 0 and self._clock() - self._latest >= self._seconds
 
     def save(self, state: TrainingState) -> Path:
@@ -42,8 +42,7 @@ class Saver:
             Its file.
 
         Raises:
-            UserError: it cannot be written, those before it are as they were; or the lock was
-                lost.
+            UserError: it cannot be written (earlier states are untouched), or the lock was lost.
         """
         self._lock.check()
         content = {"state": state.state_dict(), **self._context}

@@ -19,7 +19,7 @@ class Schedule:
     An iteration is a batch, counted from 0 over all epochs.
 
     Attributes:
-        batches: batches an epoch.
+        batches: batches per epoch.
         shape: ``linear`` or ``cosine``.
         bias_group: the group whose warm-up starts at warmup_bias_lr; the others start at 0.
     """

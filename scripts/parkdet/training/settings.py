@@ -15,8 +15,8 @@ from parkdet.hyperparameters import Hyperparameters
 STAGES = ("baseline", "tune")
 AUTO = "auto"
 
-# Where things are and how they are computed; what is read from `dataset` and `weights` counts by
-# its content, and `precision` by what it comes to on the device.
+# Where things are and how they are computed. `dataset` and `weights` count by their content
+# instead, and `precision` by what it resolves to on the device.
 NOT_DECISIVE = frozenset(
     {"dataset", "weights", "state_dir", "last", "best", "metrics", "tensorboard"}
     | {"precision", "device", "workers", "threads", "cache_gb", "retrain"}
@@ -84,10 +84,10 @@ class Settings:
 def parse_hyperparameters(text: str) -> Hyperparameters:
     """Reads hyperparameters from inline JSON or, if ``text`` is not ``{...}``, a YAML file.
 
-    What is not given has yolov5's default.
+    Keys that are not given have yolov5's defaults.
 
     Raises:
-        UserError: unreadable, unknown keys or wrong values; names each.
+        UserError: it is unreadable, or has unknown keys or wrong values; names each.
     """
     if text.lstrip().startswith("{"):
         source, values = "--hyp", _parse_json(text)

@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         val: None without val images.
-        precision: what the requested one comes to on the device.
+        precision: what the requested one resolves to on the device.
         decisive: the settings that decide the result.
     """
 
@@ -74,9 +74,9 @@ def _check_ranks_agree(decisive: dict[str, Any]) -> None:
     changes = differences(ranks.from_main(decisive), decisive)
     if changes:
         raise UserError(
-            f"Rank {ranks.rank()} has other settings or data than rank 0, but all must train the "
-            f"same (first rank 0's): {'; '.join(changes)}. Give all machines the same command and "
-            "the same prepared set."
+            f"Rank {ranks.rank()} differs from rank 0 in its settings or data (rank 0's come "
+            f"first): {'; '.join(changes)}. Give all machines the same command and the same "
+            "prepared set."
         )
 
 
@@ -123,7 +123,7 @@ def build_state(job: Job) -> TrainingState:
 def settle_anchors(job: Job, model: nn.Module) -> None:
     """Fits the anchors if need be and rounds the starting weights to fp16, as yolov5 does.
 
-    The average was made before; it takes both over with its first updates.
+    The average, made earlier, takes over both with its first updates.
     """
     settings = job.settings
     fit_anchors(

@@ -1,4 +1,4 @@
-"""Requests to stop, by signal, that are heeded at the next safe moment."""
+"""Stop requests by signal, heeded at the next safe moment."""
 
 import signal
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns SIGTERM, SIGINT, SIGUSR1 and SIGHUP into a request for the time of the block.
+    """Turns SIGTERM, SIGINT, SIGUSR1 and SIGHUP into a stop request while the block runs.
 
-    But for a SIGHUP that is ignored: so nohup asks to outlive the terminal.
+    A SIGHUP that is already ignored stays ignored: that is how nohup outlives the terminal.
     """
     request, numbers = StopRequest(), list(SIGNALS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -42,6 +42,6 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def ignore_in_worker(_worker: int) -> None:
-    """For loading processes: a signal to the whole group must not kill them under the trainer."""
+    """For loader workers: a signal to the whole group must not take them from the trainer."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

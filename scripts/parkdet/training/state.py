@@ -11,10 +11,10 @@ from parkdet.training.ema import MovingAverage
 
 @dataclass
 class Best:
-    """The validated epoch with the greatest fitness; of equal ones the latest.
+    """The validated epoch with the highest fitness; among equals, the latest.
 
     Attributes:
-        epoch: epochs that were done by then; 0: nothing was validated yet.
+        epoch: epochs done by then; 0: nothing has been validated yet.
         weights: its averaged weights, fp16 on the CPU.
     """
 
@@ -29,14 +29,14 @@ class TrainingState:
 
     Attributes:
         epoch: epochs done.
-        batch: batches done of the epoch that runs; all of them: its validation is due.
+        batch: batches done in the current epoch; all of them: its validation is due.
         last_step: iteration of the last optimizer step; iterations count batches over all epochs.
         mean_losses: running means of box, obj and cls loss in this epoch, shape (3,).
         seconds: wall-clock time of all that is in this state, over all attempts.
-        parts: parts in which a batch is trained, for it to fit into memory.
+        parts: parts that a batch is split into so that it fits into memory.
         epochs: epochs to train: those asked for, or as many as fit into the time budget.
-        decided_after: epoch in which they were decided by the time budget; 0: they were not.
-        stopped: ended before the last epoch because the fitness did not grow.
+        decided_after: epoch after which the time budget decided that number; 0: it has not.
+        stopped: ended before the last epoch because the fitness stopped improving.
         history: one row of figures for each epoch done.
     """
 
@@ -62,7 +62,7 @@ class TrainingState:
         return self.stopped or self.epoch >= self.epochs
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values that :meth:`load_state_dict` takes up again."""
+        """Tensors and plain values that :meth:`load_state_dict` restores."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
@@ -85,7 +85,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` returned, into a state built by the same settings."""
+        """Restores what :meth:`state_dict` returned, into a state built from the same settings."""
         self.model.load_state_dict(saved["model"])
         self.average.model.load_state_dict(saved["average"])
         self.average.updates = saved["updates"]
@@ -105,7 +105,7 @@ class TrainingState:
         self.history = saved["history"]
 
     def _gradients(self) -> dict[str, torch.Tensor]:
-        """What was accumulated since the last step; nothing right after one."""
+        """Gradients accumulated since the last step; none right after one."""
         return {
             name: parameter.grad
             for name, parameter in self.model.named_parameters()

@@ -1,4 +1,4 @@
-"""The folder in which the state of a training outlives interruptions."""
+"""The folder in which a training's state survives interruptions."""
 
 import hashlib
 import io
@@ -15,15 +15,15 @@ from parkdet.files import atomic_write, read_json, write_json
 
 log = logging.getLogger("parkdet")
 
-FORMAT = 2  # of what a state file holds
-KEPT = 2  # newest sound states
+FORMAT = 2  # version of what a state file holds
+KEPT = 2  # newest intact states
 CHECKSUM_BYTES = 32
 ABSENT = "not there"
-NAMES = "epoch-*-batch-*.pt"  # in order of progress
+NAMES = "epoch-*-batch-*.pt"  # sorted, they are in order of progress
 
 
 class StateStore:
-    """States of one fingerprint: torch files that end in the SHA-256 of what is before it.
+    """The states of one fingerprint: torch files that end with the SHA-256 of what precedes it.
 
     ``{folder}/epoch-000012-batch-000345.pt`` is the state after 12 epochs and 345 batches.
     """
@@ -33,13 +33,13 @@ class StateStore:
         self._unusable: set[Path] = set()
 
     def save(self, state: dict[str, Any], epoch: int, batch: int = 0) -> Path:
-        """Writes a state, complete or not at all, and removes all but the newest two.
+        """Writes a state, whole or not at all, and removes all but the newest two.
 
         Returns:
             Its file.
 
         Raises:
-            UserError: it cannot be written; those before it are as they were.
+            UserError: it cannot be written; earlier states are untouched.
         """
         path = self.folder / f"epoch-{epoch:06d}-batch-{batch:06d}.pt"
         try:
@@ -47,7 +47,7 @@ class StateStore:
                 _write({"format": FORMAT, **state}, file)
         except UserError as error:
             raise UserError(
-                f"{error} The states saved before are as they were: run again to continue."
+                f"{error} Earlier states are untouched: run again to continue."
             ) from error
         self._unusable.discard(path)
         sound = [file for file in self.files() if file not in self._unusable]
@@ -56,12 +56,12 @@ class StateStore:
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest state that is sound; None if there is none. Others are warned about.
+        """The newest intact state; None if there is none. Warns of each that is passed over.
 
         Damaged ones stay until the next state is saved.
 
         Raises:
-            UserError: a state is whole, but not one that this version can take up.
+            UserError: a state is intact, but this version cannot load it.
         """
         paths = self.files()
         for path in paths:
@@ -88,10 +88,10 @@ class StateStore:
         self._identity.unlink(missing_ok=True)
 
     def identity(self) -> str:
-        """32 hexadecimal digits that stand for this training, until it is cleared."""
+        """32 hexadecimal digits that identify this training until it is cleared."""
         try:
             return read_json(self._identity, str)
-        except UserError:  # not there yet; damaged it is no reason to end a training
+        except UserError:  # not there yet, or damaged, which is no reason to end a training
             identity = uuid.uuid4().hex
             write_json(self._identity, identity)
             return identity
@@ -109,11 +109,11 @@ class StateStore:
         return self._delivered.exists()
 
     def mark_delivered(self) -> None:
-        """Notes that they were."""
+        """Notes that the outputs were written."""
         self._delivered.touch()
 
     def tidy(self) -> None:
-        """Removes what saves that were killed left; for the one process that may write here."""
+        """Removes what killed saves left behind; only the holder of the lock may do this."""
         for name in (NAMES, "owner.json", "identity.json"):
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink(missing_ok=True)
@@ -131,12 +131,12 @@ def _write(content: dict[str, Any], file: IO[bytes]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A state.
+    """Reads a state.
 
     Raises:
-        ValueError: it is not whole.
+        ValueError: it is damaged.
         OSError: the file cannot be read.
-        UserError: it is whole, but not as :meth:`StateStore.save` writes it.
+        UserError: it is intact, but not as :meth:`StateStore.save` writes it.
     """
     content = memoryview(path.read_bytes())
     payload, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
@@ -153,14 +153,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _of_other_version(path: Path, reason: str) -> UserError:
     return UserError(
-        f"The state {path} is undamaged, but this version of the program cannot take it up "
-        f"({reason}): continue with the version that saved it, or remove {path.parent} to train "
-        "anew."
+        f"The state {path} is intact, but this version of the program cannot load it ({reason}): "
+        f"continue with the version that saved it, or remove {path.parent} to train anew."
     )
 
 
 class _HashingWriter:
-    """Passes on what is written and hashes it on the way; remembers why it could not."""
+    """Passes on what is written and hashes it on the way; remembers why a write failed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._hash = file, hashlib.sha256()
@@ -184,23 +183,23 @@ class _HashingWriter:
 def open_store(
     state_dir: Path, fingerprint: str, decisive: dict[str, Any], automatic: Sequence[str] = ()
 ) -> StateStore:
-    """The store of a fingerprint, with the settings behind it in ``settings.json``.
+    """The store for a fingerprint, with the settings behind it in ``settings.json``.
 
     If the folder is new and states of other settings exist, a warning says which settings differ.
 
     Args:
-        automatic: those of the settings that this machine decided.
+        automatic: settings that this machine decided.
     """
     folder = state_dir / fingerprint
     path = folder / "settings.json"
     if not path.exists():
         for other in sorted(state_dir.glob("*/settings.json")):
-            _tell_differences(other, decisive, automatic)
+            _warn_of_differences(other, decisive, automatic)
         write_json(path, decisive, indent=2)
     return StateStore(folder)
 
 
-def _tell_differences(other: Path, decisive: dict[str, Any], automatic: Sequence[str]) -> None:
+def _warn_of_differences(other: Path, decisive: dict[str, Any], automatic: Sequence[str]) -> None:
     try:
         old = read_json(other)
     except UserError as error:
@@ -213,7 +212,7 @@ def _tell_differences(other: Path, decisive: dict[str, Any], automatic: Sequence
 def differences(
     old: dict[str, Any], new: dict[str, Any], automatic: Sequence[str] = ()
 ) -> list[str]:
-    """What changed, a phrase a key."""
+    """What changed, one phrase per key."""
     return [
         f"{key} was {was}, is {is_now}{' (auto here)' * (key in automatic)}"
         for key in sorted(old.keys() | new.keys())

@@ -1,8 +1,8 @@
-"""Where the figures of each epoch go beside the CSV file: TensorBoard, MLflow, Weights & Biases.
+"""Trackers that get each epoch's figures besides the CSV file: TensorBoard, MLflow, W&B.
 
-The last two are optional (envs/tracking.in) and write to files alone, unless environment variables
-of the user's name a server. No tracker decides a result, so none may cost one: what fails is told
-once and left out, and the training goes on.
+The last two are optional (envs/tracking.in) and write only to files, unless the user's environment
+variables name a server. No tracker decides a result, so none may cost one: a tracker that fails is
+reported once and dropped, and the training goes on.
 """
 
 import logging
@@ -21,8 +21,8 @@ from parkdet.training.settings import Settings
 
 log = logging.getLogger("parkdet")
 
-PROJECT = "parkdet"  # of MLflow's experiment and of the W&B project, unless the user names another
-# Theirs are minutes and hours, in which a training would wait for a server that is away.
+PROJECT = "parkdet"  # name of MLflow's experiment and W&B's project, unless the user names another
+# By default they are minutes to hours, for which a training would wait for an unreachable server.
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 WANDB_PATIENCE = {"init_timeout": 60.0, "finish_timeout": 60.0}  # seconds
 
@@ -37,7 +37,7 @@ def check_trackers(names: Sequence[str], folder: Path | None) -> None:
     if missing:
         raise UserError(
             f"training.tracking asks for {' and '.join(missing)}, not installed here: run `make "
-            "setup-tracking`, or leave it out (TensorBoard files are written anyway)."
+            "setup-tracking`, or leave it out (TensorBoard files are written in any case)."
         )
     if names and folder is None:
         raise UserError("--tracking needs --tracking-dir DIR, the folder for its files.")
@@ -45,7 +45,7 @@ def check_trackers(names: Sequence[str], folder: Path | None) -> None:
 
 @dataclass(frozen=True)
 class Course:
-    """What trackers are told of a training.
+    """What trackers are told about a training.
 
     Attributes:
         identity: stays the same when the training is resumed; letters and digits.
@@ -67,11 +67,11 @@ class Tracker(Protocol):
         """Writes an epoch's figures."""
 
     def close(self, finished: bool) -> None:
-        """Writes out what is left; ``finished``: no attempt will follow."""
+        """Writes out what is left; ``finished``: no further attempt will follow."""
 
 
 class Trackers:
-    """Those that are asked for, until they fail."""
+    """The trackers that were asked for, each until it fails."""
 
     def __init__(self, settings: Settings, course: Course) -> None:
         places = {"tensorboard": settings.tensorboard}
@@ -79,26 +79,26 @@ class Trackers:
         self._open: dict[str, Tracker] = {}
         for name, folder in places.items():
             if folder is not None:
-                with self._told(name):
+                with self._dropped_on_failure(name):
                     self._open[name] = KINDS[name](folder, course)
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds an epoch's figures."""
         for name, tracker in list(self._open.items()):
-            with self._told(name):
+            with self._dropped_on_failure(name):
                 tracker.add(row)
 
     def close(self, finished: bool) -> None:
         """Writes out what is left."""
         for name, tracker in list(self._open.items()):
-            with self._told(name):
+            with self._dropped_on_failure(name):
                 tracker.close(finished)
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
+    def _dropped_on_failure(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # whatever the libraries, their servers and the disk come to
+        except Exception as error:  # libraries, servers and disks can fail in any way
             self._open.pop(name, None)
             said = " ".join(str(error).split()) or type(error).__name__
             log.warning("no more figures for %s: %.300s", name, said)
@@ -106,7 +106,7 @@ class Trackers:
 
 @contextmanager
 def tracked(settings: Settings, course: Course) -> Iterator[Trackers]:
-    """Trackers for the time of the block, which ends well only with the training."""
+    """Trackers for the duration of the block, which ends without an error once training is done."""
     trackers, finished = Trackers(settings, course), False
     try:
         yield trackers
@@ -116,23 +116,23 @@ def tracked(settings: Settings, course: Course) -> Iterator[Trackers]:
 
 
 def figures(row: dict[str, Any]) -> dict[str, float]:
-    """What of an epoch's row there is to draw."""
+    """The figures of an epoch's row that can be plotted."""
     return {name: row[name] for name in COLUMNS[1:] if row.get(name) is not None}
 
 
 class TensorBoard:
-    """Event files; later ones say from which epoch on earlier ones no longer count."""
+    """Event files; a later one says from which epoch on earlier ones no longer count."""
 
     def __init__(self, folder: Path, course: Course) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # The latest epoch is written again: the state is saved first, and then this.
+        # The latest epoch is written again: the state is saved before its figures are written.
         self._writer = SummaryWriter(str(folder), purge_step=max(1, len(course.history)))
         for row in course.history[-1:]:
             self.add(row)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Writes an epoch's figures, to be seen at once."""
+        """Writes an epoch's figures so that they show at once."""
         for name, value in figures(row).items():
             self._writer.add_scalar(name, value, row["epoch"])
         self._writer.flush()
@@ -146,7 +146,7 @@ class MLflow:
     """A run in `{folder}/mlflow`, or on the server that MLFLOW_TRACKING_URI names."""
 
     def __init__(self, folder: Path, course: Course) -> None:
-        # Read when mlflow is imported: by default it reports its use over the network.
+        # Read when mlflow is imported; by default it sends usage reports over the network.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         # Plain files need no server and no lock, which shared file systems may lack.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -166,7 +166,7 @@ class MLflow:
                 self.add(row)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Writes an epoch's figures, with the present as their time."""
+        """Writes an epoch's figures, stamped with the current time."""
         from mlflow.entities import Metric
 
         now = time.time_ns() // 1_000_000
@@ -174,7 +174,7 @@ class MLflow:
         self._client.log_batch(self._run, metrics=values)
 
     def close(self, finished: bool) -> None:
-        """Gives the run the state that lists of runs show."""
+        """Sets the status that lists of runs show."""
         self._client.set_terminated(self._run, "FINISHED" if finished else "KILLED")
 
     def _experiment(self) -> str:
@@ -195,17 +195,17 @@ class MLflow:
 class WeightsAndBiases:
     """A run in `{folder}/wandb`, to be synced by hand, unless WANDB_MODE says otherwise.
 
-    Offline each attempt has a folder of its own, under one run id. Synced, one replaces the one
-    before (wandb/wandb#3841): so each holds all epochs up to its end.
+    Offline, each attempt has a folder of its own under the same run id. When synced, each replaces
+    the one before (wandb/wandb#3841), so each holds all epochs up to its end.
     """
 
     def __init__(self, folder: Path, course: Course) -> None:
         os.environ.setdefault("WANDB_MODE", "offline")
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to the makers of wandb
-        os.environ.setdefault("WANDB_SILENT", "true")  # without it a terminal is asked for a key
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # reports to wandb's makers
+        os.environ.setdefault("WANDB_SILENT", "true")  # else it asks for a key on the terminal
         import wandb
 
-        folder.mkdir(parents=True, exist_ok=True)  # else it takes a temporary one
+        folder.mkdir(parents=True, exist_ok=True)  # else wandb takes a temporary one
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or PROJECT,
             id=course.identity,
@@ -230,7 +230,7 @@ class WeightsAndBiases:
         self._run.log(figures(row), step=row["epoch"])
 
     def close(self, finished: bool) -> None:
-        """Waits, not for long, until all is written or sent."""
+        """Waits, but not for long, until everything is written or sent."""
         self._run.finish(exit_code=0 if finished else 1)
 
 

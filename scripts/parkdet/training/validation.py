@@ -26,7 +26,7 @@ MAX_DETECTIONS = 300
 
 
 class Validator:
-    """COCO figures of a model on the val set, in smaller batches once memory ran out."""
+    """COCO figures of a model on the val set, in smaller batches once memory has run out."""
 
     def __init__(
         self, part: Part, imgsz: int, batch_size: int, precision: str, device: torch.device
@@ -61,11 +61,11 @@ class Validator:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self._settings.batch_size == 1:
                     raise
-            # Not within the handler: the error holds on to the tensors.
+            # Not inside the handler: there the exception keeps the tensors alive.
             free_memory(self._device)
             smaller = self._settings.batch_size // 2
             self._settings = replace(self._settings, batch_size=smaller)
-            log.warning("memory ran out in the validation: begun again with batches of %d", smaller)
+            log.warning("memory ran out in validation: starting over with batches of %d", smaller)
 
     def _find(self, model: nn.Module, stop: StopRequest) -> list[Detection]:
         found: list[Detection] = []

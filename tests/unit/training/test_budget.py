@@ -145,7 +145,7 @@ def test_the_schedule_ends_inside_the_budget(tight, clock, messages, monkeypatch
     assert rates[2] == pytest.approx(0.01 * (0.9 * 4 / 6 + 0.1))
     assert rates[-1] == pytest.approx(0.01 * (0.9 * 1 / 6 + 0.1))  # as in 6 planned epochs
     assert table[-1]["ap"]
-    assert "6 of 20 epochs fit into the time budget of 4 min: 60 s are over" in messages.text
+    assert "6 of 20 epochs fit into the time budget of 4 min: 60 s used so far" in messages.text
     train(tight)
     assert "already trained" in messages.text
 

@@ -145,7 +145,7 @@ def test_a_dead_host_is_waited_for_three_heartbeats(tmp_path, messages):
         assert owner_in(tmp_path).host == "b"
     assert sum(waited) == pytest.approx(30)
     assert "on a, since" in messages.text
-    assert "is dead: its training is taken over" in messages.text
+    assert "is dead: taking over its training" in messages.text
 
 
 def test_the_same_name_after_a_restart_is_another_host(tmp_path, monkeypatch):

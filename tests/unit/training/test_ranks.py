@@ -157,7 +157,7 @@ def test_ranks_that_would_train_something_else_are_refused(training):
     refused = training()
     processes = refused.fork(*COURSE, others=("--seed", "7"))
     assert refused.codes(processes) == {2}
-    assert "Rank 1 has other settings or data than rank 0" in refused.log()
+    assert "Rank 1 differs from rank 0 in its settings or data" in refused.log()
     assert "seed was 0, is 7" in refused.log()
     assert not (refused.here / "last.pt").exists()
 

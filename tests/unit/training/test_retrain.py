@@ -76,7 +76,7 @@ def test_other_code_is_warned_of_and_trains_nothing_again(settings, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr(loop.Trainer, "run_epoch", lambda _: pytest.fail("trained again"))
         train(short)
-    assert "trained with other code than there is now" in messages.text
+    assert "trained with code that has since changed" in messages.text
     assert code_in_sidecar(short) == "other"
     train(dataclasses.replace(short, retrain=True))
     assert code_in_sidecar(short) == "yet another"
