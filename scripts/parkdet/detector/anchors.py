@@ -1,4 +1,4 @@
-"""Do the anchors fit the boxes? If not, new ones by k-means and evolution, as yolov5 does."""
+"""Checks that anchors fit the boxes, or fits new ones by k-means and evolution, as yolov5 does."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GENERATIONS = 1000
 
 
 class _Boxes:
-    """What ``kmean_anchors`` reads of a dataset."""
+    """The parts of a dataset that ``kmean_anchors`` reads."""
 
     def __init__(self, shapes: numpy.ndarray, labels: Sequence[numpy.ndarray]) -> None:
         self.shapes, self.labels = shapes, labels
@@ -51,7 +51,7 @@ def fit_anchors(
 ) -> float:
     """Checks the model's anchors against a training set and replaces poor ones in the model.
 
-    Poor is a best possible recall of at most 0.98. Repeatable: random numbers come from ``seed``.
+    Poor means a best possible recall of at most 0.98. Repeatable: all randomness is from ``seed``.
 
     Args:
         shapes: (images, 2) width and height of the images in pixels.
@@ -60,7 +60,7 @@ def fit_anchors(
         imgsz: training size in pixels.
 
     Returns:
-        The best possible recall of the anchors that the model now has; 1.0 without any box.
+        The best possible recall of the anchors that the model now has; 1.0 if there is no box.
     """
     boxes = _Boxes(numpy.asarray(shapes, dtype=float), labels)
     if not sum(len(label) for label in labels):
@@ -79,7 +79,7 @@ def fit_anchors(
     anchors = torch.from_numpy(fitted)
     better = best_possible_recall(anchors, sides, threshold)
     if better <= recall:
-        log.info("anchors: fitting found none better, the old ones stay")
+        log.info("anchors: fitting found no better ones, the old ones stay")
         return recall
     head.anchors[:] = anchors.to(head.anchors).view_as(head.anchors)
     check_anchor_order(head)  # compares areas in pixels, so before the division

@@ -1,4 +1,4 @@
-"""PyTorch's checkpoint archives: a zip of one pickle and the raw bytes of each tensor storage."""
+"""PyTorch's checkpoint archives: zip files of a pickle and the raw bytes of each tensor storage."""
 
 import struct
 import zipfile
@@ -11,25 +11,25 @@ from parkdet.errors import UserError
 END, END64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q")
 LOCATOR64_BYTES = 20
 LARGEST_DIRECTORY = 16_000_000
-"""Bytes of the list of members: some 150,000 of them; a checkpoint has hundreds or thousands."""
+"""Bytes of the list of members: some 150,000 members; a checkpoint has hundreds or thousands."""
 
 
 class Archive:
     """An opened checkpoint whose members can be read without surprises.
 
-    PyTorch stores members uncompressed. Holding on to that, and to members together being no
-    larger than the file, means that no small file can unfold into a huge one. Members are read
-    into memory by name, nothing is unpacked to disk.
+    PyTorch stores members uncompressed. Insisting on that, and on members that together are no
+    larger than the file, means that no small file can unpack into a huge one. Members are read
+    into memory by name; nothing is unpacked to disk.
 
     Raises:
-        UserError: missing, not such an archive, damaged, or made to unfold.
+        UserError: missing, not such an archive, damaged, or a zip bomb.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self.size = path.stat().st_size
-            if not path.is_file():  # opening a pipe would wait for ever
+            if not path.is_file():  # opening a pipe would wait forever
                 raise OSError(None, "it is not a file")
             _check_directory(path, self.size)
             self._zip = zipfile.ZipFile(path)
@@ -77,7 +77,7 @@ class Archive:
         return self.read_member(f"{self._prefix}{name}")
 
     def read_member(self, name: str) -> bytes:
-        """The content of a member by its whole name; otherwise as `read`."""
+        """The content of a member by its full name; otherwise like `read`."""
         try:
             return self._zip.read(name)
         except EOFError as error:
@@ -87,7 +87,7 @@ class Archive:
             raise self.refusal(reason) from error
 
     def refusal(self, reason: str) -> UserError:
-        """The error to raise when this file is not used, and why."""
+        """The error that says why this file is not used, to be raised."""
         return UserError(
             f"{self.path} is not used as weights: {reason}. "
             "Use a file from a source you trust, or train from scratch."
@@ -106,7 +106,7 @@ class Archive:
 
 
 def printable(error: object) -> str:
-    """At most 100 characters in one line: an error's text can come from the file."""
+    """At most 100 printable characters on one line: an error's text can come from the file."""
     text = " ".join(str(error).split())[:100]
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
@@ -117,10 +117,10 @@ def _is_inside(folder: str, name: str) -> bool:
 
 
 def _check_directory(path: Path, size: int) -> None:
-    """Refuses what `ZipFile` would read into memory at once, before anything can be checked.
+    """Checks the list of members, which `ZipFile` reads into memory before anything else.
 
     Raises:
-        ValueError: no zip archive, one with a comment, or one with too long a list of members.
+        ValueError: not a zip archive, or one with a comment or too long a list of members.
     """
     with path.open("rb") as file:
         file.seek(max(0, size - END.size - LOCATOR64_BYTES - END64.size))

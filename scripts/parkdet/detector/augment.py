@@ -1,4 +1,4 @@
-"""yolov5's image augmentations, and a way to make their global random numbers repeatable."""
+"""yolov5's image augmentations, and a way to make their use of global random numbers repeatable."""
 
 import random
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["letterbox", "mixup", "random_perspective", "seeded"]
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Seeds Python's and numpy's global generators from ``numbers``, and restores them after.
+    """Seeds Python's and numpy's global generators from ``numbers``, and restores them afterwards.
 
     yolov5's augmentations draw from both. The numbers, such as seed, epoch and image index,
     must not be negative.

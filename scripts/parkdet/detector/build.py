@@ -25,7 +25,7 @@ ARGUMENTS = frozenset(("None", "True", "False", "nc", "anchors", "nearest", "bil
 ACTIVATION = re.compile(
     r"nn\.(SiLU|ReLU|ReLU6|Hardswish|Mish|Identity)\(\)|nn\.LeakyReLU\([0-9.]*\)"
 )
-LARGEST_NUMBER, LARGEST_MULTIPLE = 10_000, 4  # more would be a way to exhaust the memory
+LARGEST_NUMBER, LARGEST_MULTIPLE = 10_000, 4  # larger ones would be a way to exhaust the memory
 
 
 def architecture_names() -> list[str]:
@@ -114,7 +114,7 @@ def build_model(
         architecture: a name such as ``yolov5n`` or a description of the layers.
         classes: number of classes; replaces the architecture's own.
         seed: decides the initial weights (None: 0); the global generators stay as they are.
-        anchors_per_layer: lays out this many new anchors a layer, to be fitted by
+        anchors_per_layer: number of new anchors per layer, to be fitted by
             ``anchors.fit_anchors``; None keeps the architecture's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain values only, so that loading one can run no code."""
+"""Checkpoints: tensors and plain values only, so that loading one cannot run code."""
 
 import io
 import logging
@@ -26,7 +26,7 @@ FORMAT, VERSION = "parkdet", 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A detector at rest."""
+    """A stored detector."""
 
     architecture: dict[str, Any]
     """Layers, anchors and multiples as yolov5 describes them."""
@@ -35,15 +35,15 @@ class Checkpoint:
     category_ids: list[int]
     """The data set's category id of each class; empty if not known."""
     imgsz: int
-    """Size it was trained at in pixels; 0 if not known."""
+    """Image size it was trained at, in pixels; 0 if not known."""
     state: dict[str, torch.Tensor]
-    """Weights by name; without those of the last layer it lacks its detection head."""
+    """Weights by name; without those of the last layer the detection head is missing."""
     meta: dict[str, Any] = field(default_factory=dict)
     """Plain values such as the epoch and the fitness."""
 
     @property
     def head_prefix(self) -> str:
-        """What the names of the detection head's weights start with."""
+        """The prefix of the names of the detection head's weights."""
         last = len(self.architecture["backbone"]) + len(self.architecture["head"]) - 1
         return f"model.{last}."
 
@@ -60,7 +60,7 @@ def checkpoint_of(
     imgsz: int,
     meta: dict[str, Any] | None = None,
 ) -> Checkpoint:
-    """The checkpoint of a model in memory; its tensors are those of the model, not copies."""
+    """The checkpoint of a model in memory; its tensors are the model's own, not copies."""
     return Checkpoint(model.yaml, names, category_ids, imgsz, model.state_dict(), meta or {})
 
 
@@ -92,7 +92,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         UserError: missing, damaged, not a checkpoint, names code that it should not, or a weight is
-            no finite number: it would detect nothing, in silence.
+            not finite: the detector would silently detect nothing.
     """
     with Archive(path) as archive:
         what = "checkpoint"
@@ -124,21 +124,21 @@ def _own_checkpoint(content: dict[str, Any], tensors: TensorReader) -> Checkpoin
     """A checkpoint from the content of a file of parkdet.
 
     Raises:
-        ValueError, KeyError, TypeError: it has not the fields and types of one.
+        ValueError, KeyError, TypeError: its fields or types are not those of a checkpoint.
     """
     if content.get("version") != VERSION:
         raise NotInert("it was written by another version of parkdet")
     state = {name: tensors.read(described) for name, described in content["state"].items()}
     fields = plain({name: content[name] for name in Checkpoint.__annotations__ if name != "state"})
     checkpoint = Checkpoint(**fields, state=state)
-    sound = (
+    is_valid = (
         all(isinstance(name, str) for name in (*checkpoint.names, *state))
         and len(checkpoint.category_ids) in (0, len(checkpoint.names))
         and all(isinstance(number, int) for number in checkpoint.category_ids)
         and isinstance(checkpoint.imgsz, int)
         and bool(checkpoint.head_prefix)
     )
-    if not sound:
+    if not is_valid:
         raise TypeError("a field is of the wrong type or length")
     return checkpoint
 
@@ -149,10 +149,10 @@ def transfer_weights(
     """Copies the weights that the model has under the same name and in the same shape.
 
     Args:
-        exclude: parts of names that are not copied, such as ``anchors``.
+        exclude: weights with such a part in their name are not copied, ``anchor`` for example.
 
     Returns:
-        How many were copied, of how many the model has; logged too.
+        How many tensors were copied, and how many the model has; also logged.
     """
     own = model.state_dict()
     moved = {
@@ -175,7 +175,7 @@ def model_from_checkpoint(checkpoint: Checkpoint) -> DetectionModel:
     """
     if not checkpoint.has_head:
         raise UserError(
-            "These weights have no detection head, they are for starting a training only. "
+            "These weights have no detection head: they can only start a training. "
             "Train first, or give the weights of a finished training."
         )
     model = build_model(checkpoint.architecture, len(checkpoint.names))

@@ -1,14 +1,14 @@
-"""What it takes to import yolov5 7.0.14 beside today's packages, and nothing of its side effects.
+"""Imports yolov5 7.0.14 with today's packages, and without its side effects.
 
 The package ``parkdet.detector`` imports this module before any other. The measures:
 
-- ``ultralytics`` (one helper that pip-installs) and ``seaborn`` (two plots) are imported
-  at the top of modules that we need but used in none of the code we call: empty stand-ins.
+- ``ultralytics`` (one helper that pip-installs) and ``seaborn`` (two plots) are imported at the
+  top of modules that we need, but no code that we call uses them: they get empty stand-ins.
 - On import yolov5 sets environment variables, makes a settings folder in the user's home, adds
   its own folder to ``sys.path`` (where its ``models`` and ``utils`` would hide others' modules),
   changes print options and matplotlib's font size and replaces ``cv2.imread`` and
-  ``cv2.imwrite``: undone or kept from happening.
-- It warns of pkg_resources (setuptools < 81 is pinned for it) and prints its banner to a logger.
+  ``cv2.imwrite``: all of this is undone or prevented.
+- It warns about pkg_resources (setuptools < 81 is pinned for it) and logs a banner: silenced.
 """
 
 import importlib
@@ -29,7 +29,7 @@ def _refuse_to_install(*_args: object, **_kwargs: object) -> None:
 
 
 def _stand_in(name: str, **members: object) -> None:
-    """Puts an empty module in ``sys.modules`` unless the real one was imported already."""
+    """Puts an empty module into ``sys.modules`` unless the real one has already been imported."""
     if name not in sys.modules:
         module = types.ModuleType(name)
         vars(module).update(members)
@@ -68,7 +68,7 @@ def load_yolov5() -> None:
     """Imports the modules of yolov5 that parkdet uses. Idempotent; about 3.5 s the first time.
 
     Raises:
-        ImportError: yolov5 is missing or of another version.
+        ImportError: yolov5 is missing or has another version.
     """
     if "yolov5.models.yolo" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""C++ files beside this module, compiled on first use by the machine's own compiler."""
+"""C++ files next to this module, compiled on first use by the machine's own compiler."""
 
 import ctypes
 import hashlib
@@ -18,15 +18,15 @@ log = logging.getLogger("parkdet")
 
 # OpenMP: torch brings libgomp.so.1, so the library shares torch's threads.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
-SECONDS = 120  # most for a compilation
+SECONDS = 120  # limit for a compilation
 
 
 @cache
 def load_compiled(name: str) -> tuple[ctypes.CDLL, str] | None:
-    """The library made from ``{name}.cpp`` and a short text that identifies it.
+    """The library compiled from ``{name}.cpp``, and a short text that identifies it.
 
-    The library is kept in ``__pycache__``, under a name made from what decides its content, and
-    compiled if it is not there. The compiler is ``$CXX``, else c++, g++ or clang++.
+    The library is kept in ``__pycache__``, under a name made from all that decides its content,
+    and compiled if it is not there. The compiler is ``$CXX``, else c++, g++ or clang++.
 
     Returns:
         None, with a line in the log, if it cannot be compiled here.
@@ -39,7 +39,7 @@ def load_compiled(name: str) -> tuple[ctypes.CDLL, str] | None:
     try:
         identity = _identity(source, compiler)
         kept = source.parent / "__pycache__" / f"{name}-{identity}.so"
-        with suppress(OSError):  # not there, or half of it after a loss of power
+        with suppress(OSError):  # not there, or incomplete after a power failure
             return ctypes.CDLL(str(kept)), identity
         return _compile(compiler, source, kept), identity
     except (OSError, subprocess.SubprocessError) as error:
@@ -56,7 +56,7 @@ def _find_compiler() -> list[str] | None:
 
 
 def _identity(source: Path, compiler: list[str]) -> str:
-    """A hash of source, compiler, options and, for they choose the instructions, of the CPU."""
+    """A hash of source, compiler, options and, since it decides the instructions, the CPU."""
     version = subprocess.run(
         [*compiler, "--version"], capture_output=True, check=True, timeout=SECONDS
     ).stdout
@@ -85,10 +85,10 @@ def _compile(compiler: list[str], source: Path, kept: Path) -> ctypes.CDLL:
             check=True,
             timeout=SECONDS,
         )
-        library = ctypes.CDLL(str(made))  # tried before others find it
+        library = ctypes.CDLL(str(made))  # loaded before other processes can find it
         try:
             kept.parent.mkdir(exist_ok=True)
-            # Renamed into place, since another process may look for it at this moment.
+            # Renamed into place, since another process may be looking for it right now.
             beside = kept.with_suffix(f".{uuid.uuid4().hex}")
             shutil.copyfile(made, beside)
             os.replace(beside, kept)

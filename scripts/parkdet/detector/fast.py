@@ -1,4 +1,4 @@
-"""A detector as it infers fastest: layers fused, and boxes computed for candidates alone."""
+"""A detector prepared for fast inference: layers fused, and boxes computed only for candidates."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -19,10 +19,10 @@ FUSABLE = {
 
 
 class FastDetector:
-    """A copy of a detector, ready to infer; the model that it is made from stays as it is.
+    """A copy of a detector, ready to infer; the model it is made from stays as it is.
 
     Attributes:
-        stride: pixels a cell of each layer that detects, (layers,).
+        stride: pixels per cell in each layer that detects, (layers,).
         body: all layers but the last; gives what the last one reads.
         head: the last layer.
     """
@@ -46,7 +46,7 @@ class FastDetector:
 
         Args:
             images: (n, 3, height, width), 0 to 1.
-            layers: those that are asked.
+            layers: which of the detecting layers to use.
 
         Returns:
             For each image (candidates, 5 + classes) fp32: centre x, y, width, height in pixels,
@@ -58,7 +58,7 @@ class FastDetector:
 
 
 class _Features(nn.Module):
-    """Stands where the head was and hands on what it would read."""
+    """Takes the head's place and passes on what the head would read."""
 
     def __init__(self, head: Detect) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Features(nn.Module):
 
 
 class _Head:
-    """The last layer, in fp32. Most cells see nothing, and of them it computes nothing else."""
+    """The last layer, in fp32. Most cells see nothing; for them only objectness is computed."""
 
     def __init__(self, head: Detect, device: torch.device) -> None:
         self._outputs = head.no
@@ -91,7 +91,7 @@ class _Head:
     def _in_layer(
         self, layer: int, features: torch.Tensor, confidence: float
     ) -> list[torch.Tensor]:
-        """Of each image, what (n, channels, height, width) show in this layer."""
+        """For each image, the candidates in one layer's features, (n, channels, height, width)."""
         weight, bias = self._weights[layer], self._biases[layer]
         width = features.shape[3]
         results = []
@@ -117,10 +117,10 @@ def _fuse_activations(model: nn.Module, kind: torch.dtype) -> None:
 
 
 class _ConvolutionSiLU:
-    """A convolution that applies SiLU while its result is in the cache, as one operation.
+    """Convolution and SiLU as one operation, SiLU applied while the result is in the cache.
 
-    The weights are kept in the order in which oneDNN wants them for the first images; images of
-    other shapes give the same bits with them as with any other order.
+    The weights are kept in the order that oneDNN wants for the first images; images of other shapes
+    give the same bits with them as with any other order.
     """
 
     def __init__(self, layer: nn.Conv2d, kind: torch.dtype) -> None:

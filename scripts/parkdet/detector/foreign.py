@@ -15,13 +15,13 @@ DEEPEST, MOST_MODULES = 40, 20_000
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """What is used of a yolov5 checkpoint."""
+    """The parts of a yolov5 checkpoint that are used."""
 
     architecture: dict[str, Any]
     names: list[str]
     state: dict[str, torch.Tensor]
     imgsz: int
-    """Size it was trained at in pixels; 0: the file does not say."""
+    """Image size it was trained at, in pixels; 0: the file does not say."""
 
 
 # fmt: off
@@ -48,7 +48,7 @@ LAYERS = {
     "pooling": ("MaxPool2d",),
     "upsampling": ("Upsample",),
 }
-BESIDE = (  # the containers and tensors, and what stands beside the model: options, dates, fitness
+BESIDE = (  # containers, tensors, and what is stored with the model: options, dates, fitness
     "collections.OrderedDict", "__builtin__.set", "builtins.set",
     "torch.Size", "torch.device", "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter", *DTYPES,
@@ -97,7 +97,7 @@ def _image_size(content: dict[str, Any]) -> int:
 
 
 class _Walk:
-    """Goes through a recorded module and all in it; a file may nest or repeat them endlessly."""
+    """Walks a recorded module and its submodules; a file may nest or repeat them endlessly."""
 
     def __init__(self, tensors: TensorReader) -> None:
         self._tensors = tensors
@@ -109,10 +109,10 @@ class _Walk:
         if self._modules > MOST_MODULES or prefix.count(".") > DEEPEST:
             raise ValueError("modules nested too deeply, or too many")
         fields = record.state
-        fleeting = _texts(fields.get("_non_persistent_buffers_set"))
+        not_stored = _texts(fields.get("_non_persistent_buffers_set"))
         for group in ("_parameters", "_buffers"):
             for name, tensor in fields[group].items():
-                if tensor is not None and name not in fleeting:
+                if tensor is not None and name not in not_stored:
                     yield f"{prefix}{name}", self._tensors.read(tensor)
         for name, module in fields["_modules"].items():
             if module is not None:
@@ -126,4 +126,4 @@ def _texts(recorded_set: Any) -> list[Any]:
             return []
         case Record("__builtin__.set" | "builtins.set", (list(members),)):
             return members
-    raise ValueError("something that is not a set stands where one should be")
+    raise ValueError("there is something else where a set should be")

@@ -1,9 +1,9 @@
-"""Reads the pickle of a checkpoint as data: nothing that it names is imported, made or called.
+"""Reads a checkpoint's pickle as data: nothing that it names is imported, created or called.
 
-A pickle is a program for a small machine with a stack. This is such a machine without the parts
-that could do harm: a named class or function stays a name, calling it gives a `Record` of the name
-and the arguments, and only the instructions that ``torch.save`` writes exist. Each instruction
-costs constant time and memory, and their number is limited.
+A pickle is a program for a small stack machine. This is such a machine without the parts that
+could do harm: a named class or function stays a name, calling it gives a `Record` of the name and
+the arguments, and only the instructions that ``torch.save`` writes exist. Each instruction costs
+constant time and memory, and their number is limited.
 
 ``torch.load(weights_only=True)`` runs no code either, but a file can make it crash the process
 (tuples nested a million deep, used as a key) or return a tensor of 10^9 elements over 16 bytes.
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_BYTES, MOST_INSTRUCTIONS = 16_000_000, 1_000_000
-"""The checkpoint of yolov5n has 83 kB and 34,000 instructions; one of a training in progress, of
-the largest model, a few times ten times as much."""
+"""The pickle of yolov5n's checkpoint has 83 kB and 34,000 instructions; that of a training in
+progress, for the largest model, a few tens of times as much."""
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 CONTAINERS = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
@@ -24,7 +24,7 @@ LITERALS = frozenset(("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BI
 
 
 class NotInert(ValueError):
-    """The pickle does what the pickle of a checkpoint never does."""
+    """The pickle does something that a checkpoint's pickle never does."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Name:
 
 @dataclass
 class Record:
-    """An object that the pickle makes: of which class, from what, and the state it is given."""
+    """An object that the pickle creates: its class, its arguments and the state it is given."""
 
     kind: str
     arguments: tuple[Any, ...] = ()
@@ -82,7 +82,7 @@ class _Machine:
         self._allowed = allowed
 
     def step(self, name: str, argument: Any) -> None:
-        """Does one instruction."""
+        """Executes one instruction."""
         if name in LITERALS:
             self.stack.append(_small(argument))
         elif name in CONSTANTS:
@@ -173,7 +173,7 @@ def _extend(values: list[Any], target: Any) -> None:
 
 
 def _set_items(values: list[Any], target: Any) -> None:
-    """Sets keys and values that alternate; only texts and numbers are keys: hashing is harmless."""
+    """Sets alternating keys and values; keys are texts or numbers only, so hashing is harmless."""
     keys = values[::2]
     if type(target) is not dict or not all(type(key) in (str, int) for key in keys):
         raise NotInert("it sets an item of something, or by a key, that a checkpoint has not")

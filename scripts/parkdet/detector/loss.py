@@ -27,16 +27,16 @@ def scaled_gains(hyp: Hyperparameters, imgsz: int, classes: int, layers: int) ->
 def count_matches(
     loss: ComputeLoss, outputs: list[torch.Tensor], targets: torch.Tensor
 ) -> list[int]:
-    """Of each layer how many pairs of a cell's anchor and a target the loss has to do with.
+    """For each layer, how many pairs of a cell's anchor and a target the loss matches.
 
     Args:
-        outputs: only the sizes of their grids count.
+        outputs: only the sizes of their grids matter.
     """
     return [len(classes) for classes in loss.build_targets(outputs, targets)[0]]
 
 
 def build_loss(model: DetectionModel, hyp: Hyperparameters, imgsz: int, classes: int) -> Loss:
-    """The loss function of ``model``; make it after the anchors are settled and the model moved.
+    """The loss function of ``model``; built once its anchors are settled and it is on its device.
 
     Args:
         model: the plain detector, not its distributed wrapper. Its ``hyp`` is set.
@@ -44,7 +44,7 @@ def build_loss(model: DetectionModel, hyp: Hyperparameters, imgsz: int, classes:
         classes: number of classes.
 
     Returns:
-        A function of the training outputs (one tensor a layer) and the targets, (n, 6): image
+        A function of the training outputs (one tensor per layer) and the targets, (n, 6): image
         index, class, and centre x, y, width, height as shares of the image. It returns the loss
         times the batch size, shape (1,), and the detached parts box, obj, cls, shape (3,).
     """

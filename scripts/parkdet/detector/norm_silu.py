@@ -1,4 +1,4 @@
-"""Batch normalisation and SiLU as one operation on a CPU, where memory is what they wait for."""
+"""Batch normalisation and SiLU as one operation on a CPU, where they are memory-bound."""
 
 import ctypes
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 def fuse_norm_silu(model: nn.Module) -> None:
     """Lets a model on a CPU train with the compiled operation; without a compiler does nothing.
 
-    Names, shapes and meaning of its weights stay as they are. In eval mode it computes as before.
+    The names, shapes and meaning of its weights do not change. In eval mode it computes as before.
     """
     if load_compiled(SOURCE) is None:
         return
@@ -29,7 +29,7 @@ def fuse_norm_silu(model: nn.Module) -> None:
 
 
 def plain_norm_silu(model: nn.Module) -> None:
-    """Takes :func:`fuse_norm_silu` back."""
+    """Undoes :func:`fuse_norm_silu`."""
     for module in model.modules():
         if isinstance(module, Conv) and isinstance(getattr(module, "bn", None), NormSiLU):
             module.bn.__class__ = nn.BatchNorm2d
@@ -37,13 +37,13 @@ def plain_norm_silu(model: nn.Module) -> None:
 
 
 def compiled_identity() -> str | None:
-    """What decides the last bits of the compiled operation; None if there is none here."""
+    """Identifies what decides the compiled operation's last bits; None if not compiled here."""
     loaded = load_compiled(SOURCE)
     return loaded[1] if loaded else None
 
 
 class NormSiLU(nn.BatchNorm2d):
-    """Batch normalisation and then SiLU."""
+    """Batch normalisation followed by SiLU."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalises and activates (n, channels, height, width)."""
@@ -105,7 +105,7 @@ def _rows_and_channels(images: torch.Tensor) -> tuple[int, int]:
 
 
 def _row_stride(images: torch.Tensor) -> int | None:
-    """How many values apart pixels are, if all equally and a pixel's channels are neighbours."""
+    """Values from one pixel to the next, if constant and a pixel's channels are adjacent."""
     count, channels, height, width = images.shape
     by_image, by_channel, by_line, by_pixel = images.stride()
     sizes = ((count, by_image, height * width), (height, by_line, width), (width, by_pixel, 1))
@@ -121,7 +121,7 @@ def _addresses(*tensors: torch.Tensor) -> Iterator[int]:
 
 @cache
 def _operation(direction: str, kind: torch.dtype) -> Callable[..., None]:
-    """The compiled function; its parameters are those in the C++ file, and are not checked."""
+    """The compiled function; its parameters are those in the C++ file, and go unchecked."""
     library, _ = load_compiled(SOURCE)
     function = library[f"{SOURCE}_{direction}_{TYPES[kind]}"]
     address, size, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float

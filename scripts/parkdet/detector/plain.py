@@ -1,4 +1,4 @@
-"""Plain values: what a checkpoint may hold beside tensors."""
+"""Plain values: what a checkpoint may hold besides tensors."""
 
 import sys
 from typing import Any
@@ -13,8 +13,8 @@ def plain(value: Any) -> Any:
     equal bytes. Tuples become lists.
 
     Raises:
-        TypeError: anything else is in it.
-        ValueError: more than 100,000 values; a small pickle can unfold into a huge one.
+        TypeError: it holds anything else.
+        ValueError: more than 100,000 values; a small pickle can expand into a huge structure.
     """
     return _Copier().copy(value)
 

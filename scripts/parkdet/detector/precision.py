@@ -1,4 +1,4 @@
-"""Devices, and the arithmetic that suits them."""
+"""Devices, and the precision that suits them."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +16,7 @@ def resolve_device(name: str) -> torch.device:
     """``auto`` is the first GPU if there is one, else the CPU.
 
     Raises:
-        UserError: no such device on this machine; the message says which there are.
+        UserError: this machine has no such device; the message lists those it has.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -35,7 +35,7 @@ def resolve_device(name: str) -> torch.device:
 def resolve_precision(requested: str, device: torch.device, training: bool) -> str:
     """What ``auto`` means on ``device``, logged with the reason.
 
-    On a GPU bf16 where it has it, else fp16. On a CPU bf16 where it has instructions for it,
+    On a GPU, bf16 if it supports that, else fp16. On a CPU, bf16 if it has instructions for that,
     else fp32.
 
     Returns:
@@ -58,8 +58,8 @@ def resolve_precision(requested: str, device: torch.device, training: bool) -> s
 def _fastest(device: torch.device) -> tuple[str, str]:
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
-            return "bf16", "this GPU computes in it"
-        return "fp16", "this GPU has no bf16"
+            return "bf16", "this GPU supports it"
+        return "fp16", "this GPU does not support bf16"
     abilities = torch.cpu.get_capabilities()
     for name in ("amx_bf16", "avx512_bf16"):
         if abilities.get(name):
@@ -75,8 +75,8 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 
 
 def input_type(precision: str) -> torch.dtype:
-    """The type in which :func:`autocast` wants a model's input, so that it need not copy it.
+    """The type that :func:`autocast` wants a model's input in, so that no copy is needed.
 
-    Whole numbers to 255 are exact in each of them.
+    Whole numbers up to 255 are exact in all of them.
     """
     return TYPES.get(precision, torch.float32)

@@ -15,7 +15,7 @@ log = logging.getLogger("parkdet")
 
 
 def build_weights(architecture: str, seed: int) -> Checkpoint:
-    """Random weights of an architecture by name, with as many classes as it is described with.
+    """Random weights for a named architecture, with its own number of classes.
 
     Raises:
         UserError: no such architecture; lists the names.
@@ -34,8 +34,8 @@ def find_weights(source: str, sha256: str | None) -> Path:
         sha256: checksum that the file must have, hexadecimal; None: any, or that of the release.
 
     Raises:
-        UserError: missing or of another checksum; a release that cannot be fetched, or whose
-            checksum is not known, is answered with where to put the file.
+        UserError: it is missing or has another checksum, or it is a release that cannot be fetched
+            or whose checksum is not known; the message then says what to fetch by hand.
     """
     release = find_release(source)
     path = release.place if release else Path(source)
@@ -43,14 +43,14 @@ def find_weights(source: str, sha256: str | None) -> Path:
     if release and not wanted:
         raise UserError(
             f"The sha256 of {source} is not known here: fetch {release.url} yourself, check it, "
-            "and give its checksum (training.pretrained_sha256, --sha256)."
+            "and give its checksum (training.pretrained_sha256 or --sha256)."
         )
     if release and not path.exists():
         download(release.url, path, wanted)
-    if not path.is_file():  # reading a pipe would wait for ever
+    if not path.is_file():  # reading a pipe would wait forever
         raise UserError(f"There are no weights at {path}: check training.pretrained.")
     if wanted and (found := sha256_file(path)) != wanted:
-        own = f", or give ./{path} as the path of weights of your own" if release else ""
+        own = f", or, if these are your own weights, give them as ./{path}" if release else ""
         raise UserError(
             f"{path} has the sha256 {found}, not {wanted}: remove it and fetch the file again{own}."
         )
@@ -58,7 +58,7 @@ def find_weights(source: str, sha256: str | None) -> Path:
 
 
 def read_weights(path: Path) -> Checkpoint:
-    """Weights from a file of parkdet or of yolov5 v5 to v7.
+    """Reads weights from a file of parkdet or of yolov5 v5 to v7.
 
     Raises:
         UserError: missing, or not usable.

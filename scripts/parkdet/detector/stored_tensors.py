@@ -1,4 +1,4 @@
-"""Tensors from the bytes in a checkpoint's archive; every number of the file is checked first."""
+"""Tensors from the bytes in a checkpoint's archive; every number in the file is checked first."""
 
 import math
 from typing import Any
@@ -19,9 +19,9 @@ DTYPES = {
 
 
 class TensorReader:
-    """Makes the tensors that a checkpoint's pickle describes, on the CPU, each with own memory.
+    """Makes the tensors that a checkpoint's pickle describes, on the CPU, each with its own memory.
 
-    All together read no more than twice the file's size, so that a small file cannot fill the
+    Together they read no more than twice the file's size, so that a small file cannot fill the
     memory by describing one storage many times.
     """
 
@@ -43,7 +43,7 @@ class TensorReader:
                 "torch._utils._rebuild_tensor_v2", (Storage() as storage, offset, shape, stride, *_)
             ):
                 return self._view(storage, offset, _sides(shape), _sides(stride))
-        raise ValueError("something that is not a tensor stands where one should be")
+        raise ValueError("there is something else where a tensor should be")
 
     def _view(
         self, storage: Storage, offset: Any, shape: tuple[int, ...], stride: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of boxes that overlap, the best of each class stays."""
+"""Non-maximum suppression: of overlapping boxes of a class, the best stays."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,20 +17,20 @@ def non_max_suppression(
     max_candidates: int = 30_000,
     classes: Sequence[int] | None = None,
 ) -> list[torch.Tensor]:
-    """The detections that yolov5's function of this name gives, but never cut short by the clock.
+    """The detections that yolov5's function of this name gives, but without its time limit.
 
     Args:
-        predictions: of each image (candidates, 5 + classes), not changed: centre x, y, width,
+        predictions: for each image (candidates, 5 + classes), not changed: centre x, y, width,
             height in pixels, objectness, class probabilities.
-        confidence: least objectness, and least objectness x class probability; exclusive.
-        iou: overlap above which the weaker of two boxes of a class goes.
-        max_detections: most detections an image.
+        confidence: objectness, and objectness x class probability, must exceed this.
+        iou: overlap above which the weaker of two boxes of a class is dropped.
+        max_detections: most detections per image.
         multi_label: a candidate may stand for several classes, else for its likeliest.
-        max_candidates: most candidates of an image that are compared, the best by score.
+        max_candidates: most candidates per image that are compared, the best by score.
         classes: class indices to consider; None: all.
 
     Returns:
-        For each image (n, 6): left, top, right, bottom in pixels, score, class; by falling score.
+        For each image (n, 6): left, top, right, bottom in pixels, score, class; best score first.
     """
     results = []
     for image in predictions:
