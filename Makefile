@@ -1,23 +1,23 @@
 # make setup   the environment in .venv, from the pinned lock
 # make setup-tracking  MLflow and Weights & Biases, for training.tracking
 # make demo    the whole chain on synthetic scenes: two CPU cores, minutes
-# make demo-picture  the README's picture, from the demo's detections
+# make demo-picture  the README's image, from the demo's detections
 # make test    the tests           make lint   formatting, linting
-# make test-slurm  the workflow on a real Slurm of one node (root, Debian)
-# make test-slow  the demo in full, with what it must reach
-# make fuzz    many more drawn data sets for prepare_dataset than `make test` tries
-# make bench-accuracy  stock yolov5 and this on real photographs, 3 seeds each (needs PARKDET_DATA)
-# make bench-ensemble  then: the three weights of that, fused
-# make bench-train  training speed beside stock yolov5; bench-loader, bench-precision,
+# make test-slurm  the workflow on a real one-node Slurm (root, Debian)
+# make test-slow  the full demo, with the scores it must reach
+# make fuzz    many more random data sets for prepare_dataset than `make test` tries
+# make bench-accuracy  parkdet and stock yolov5 on photographs, 3 seeds each (needs PARKDET_DATA)
+# make bench-ensemble  after that: its three sets of weights, fused
+# make bench-train  training speed against stock yolov5; bench-loader, bench-precision,
 #              bench-equal-time: see docs/benchmarks.md (all need PARKDET_DATA)
-# make bench-prepare  preparing data at the challenge's size beside 2022's way (made data)
-# make bench-infer  detection beside stock yolov5's val (needs PARKDET_DATA)
-# make bench-cut  the cut at the challenge's size, beside the search of 2022
-# make bench-cut-methods  the AP that each method of the cut leaves (needs PARKDET_DATA and runs)
-# By hand: scripts/convert_annotations.py  YOLO or Pascal VOC label files in (docs/data.md)
-# make lock    the locks anew       make docs   the generated pages
-# make demo-weights  the demo's starting weights anew (assets/demo_start.pt)
-# make clean   caches and results of the demo; make clean-state  saved training state
+# make bench-prepare  data preparation at the challenge's size against that of 2022 (generated data)
+# make bench-infer  detection against stock yolov5's val (needs PARKDET_DATA)
+# make bench-cut  the cut at the challenge's size against the search of 2022
+# make bench-cut-methods  the AP that each method of the cut keeps (needs PARKDET_DATA and runs)
+# By hand: scripts/convert_annotations.py  imports YOLO or Pascal VOC label files (docs/data.md)
+# make lock    updates the locks    make docs   the generated pages
+# make demo-weights  trains the demo's starting weights again (assets/demo_start.pt)
+# make clean   removes caches and the demo's results; make clean-state  saved training state
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -53,7 +53,7 @@ demo-picture: demo
 		--image-dir data/demo/test/images --predictions results/demo/predictions/best_preds.json \
 		--image-ids 1841 1521 --min-score 0.6 --out docs/images/demo.jpg
 
-# Two processes that take a file at a time, those that take longest first.
+# Two processes that each take one file at a time, the longest-running files first.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 

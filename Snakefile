@@ -5,13 +5,13 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# With --configfile the demo's values must not shine through: config.yaml counts only without it.
+# With --configfile the demo's values must not leak in: config.yaml counts only without it.
 if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 
 
-# For --sdm apptainer; docs/containers.md says how to make it. Other runs do not look for it.
+# For --sdm apptainer; docs/containers.md says how to build it. Other runs do not look for it.
 container: "envs/parkdet.sif"
 
 

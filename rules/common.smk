@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, the plan of the run, and what is said to people."""
+"""What the rules share: the checked config, the run's plan, and the messages to the user."""
 
 import os
 import sys
@@ -31,13 +31,13 @@ from parkdet.options import (
 from parkdet.plan import Plan
 from parkdet.report.section import FIGURES, expected_figures
 
-# `python` in the rules is the one that runs Snakemake, also where no environment was activated.
+# `python` in the rules is the one that runs Snakemake, even if no environment is activated.
 # A conda environment or container (--sdm) puts its own in front of it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}")
 
 
 def plan_or_stop() -> Plan:
-    """The plan of the config, or the end of Snakemake with one line a mistake."""
+    """The plan for the config; ends Snakemake with one line per mistake if there is none."""
     try:
         plan = Plan(validate(config))
         plan.check()
@@ -56,45 +56,45 @@ def code_of(script: str) -> str:
 
 
 def sidecar(path: str) -> str:
-    """The file beside an output that says what it was made from."""
+    """The file next to an output that says what it was made from."""
     return str(provenance.sidecar(Path(path)))
 
 
 def gpus(device: str, processes: int = 1) -> int:
-    """GPUs that a job asks for: none on `cpu`, else one a process, also for `auto`."""
+    """GPUs that a job asks for: none on `cpu`, else one per process, also for `auto`."""
     return 0 if device == "cpu" else processes
 
 
 def on_cluster() -> bool:
-    """Whether jobs go to other machines; the executor itself is not known while rules are read."""
+    """Whether jobs go to other machines; the executor itself is unknown while rules are read."""
     return workflow.resource_settings.nodes is not None
 
 
 def limit_gpus() -> None:
-    """On this machine no more GPUs are used at once than there are; a cluster knows its own."""
+    """Lets jobs on this machine use no more GPUs at once than there are; clusters see to that."""
     if not on_cluster() and "gpu" not in workflow.global_resources:
         most = max(1, len(visible_gpus()), CONFIG.training.world_size)
         workflow.register_resource("gpu", most)
 
 
 def all_cores() -> int:
-    """Threads of a job that uses the whole machine, so that two of them never run at once."""
+    """Threads of a job that uses the whole machine, so that two such jobs never run at once."""
     return workflow.resource_settings.cores or os.cpu_count() or 1
 
 
 def cores_beside(device: str, processes: int = 1) -> int:
-    """Threads of a job on GPUs: its share of the machine; without GPUs all of it."""
+    """Threads of a job on GPUs: its share of the machine; without GPUs, all of it."""
     return share_of_cores(all_cores(), device, processes)
 
 
 def inference_params(folder: list[str], state: str, shard="") -> dict:
-    """Params of rules that detect; their state is kept in R/state/{state}."""
+    """Params of the inference rules; their state is kept in R/state/{state}."""
     flags = {"options": inference_options(CONFIG), "folder": folder, "shard": shard}
     return {**flags, "state": f"{R}/state/{state}", "code": code_of("infer")}
 
 
 def export_forced() -> None:
-    """Hands to the jobs, also on other machines, what the user forces; known only after parsing."""
+    """Tells jobs, also on other machines, what the user forces; known only after parsing."""
     settings = workflow.dag_settings
     forced = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
     os.environ.update(forced_variables(R, forced, settings.forceall))
@@ -107,7 +107,7 @@ def steps() -> dict[str, int]:
 
 
 def failures() -> list[tuple[str, list[str]]]:
-    """Rule and logs of each job that failed; none where the run was stopped."""
+    """Rule and logs of each job that failed; none if the run was stopped."""
     return [(job.name, [*map(str, job.log)]) for job in workflow.scheduler.failed]
 
 
@@ -115,6 +115,6 @@ STARTED = time.time()
 PLAN = plan_or_stop()
 CONFIG, ROOT, R = PLAN.config, PLAN.root, PLAN.results
 SCRIPTS = in_shell(f"{workflow.basedir}/scripts")
-# For the shell only: settings that decide no result must not make the report run again.
+# Only for the shell: settings that decide no result must not make the report run again.
 CONFIG_TEXT = in_shell(CONFIG.model_dump_json())
 limit_gpus()

@@ -1,4 +1,4 @@
-"""Scores on val, and on the test truth where there is one."""
+"""Scores on val, and on the test truth if there is one."""
 
 
 rule evaluate:

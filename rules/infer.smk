@@ -103,7 +103,7 @@ else:
         params:
             code=code_of("merge_shards"),
         message:
-            "Putting the detections of {CONFIG.infer.shards} shards together"
+            "Merging the detections of {CONFIG.infer.shards} shards"
         shell:
             f"python {SCRIPTS}/merge_shards.py --shards {{input.shards}} "
             "--out {output.predictions} --log {log}"

@@ -29,9 +29,9 @@ if PLAN.is_demo:
             f"python {SCRIPTS}/demo_data.py --out {ROOT} {{params.options:q}} --log {{log}}"
 
 
-# The folders images/ and labels/ are written, too, but are no declared outputs: Snakemake would remove
-# their files one by one before the program could replace them, a minute and more for 40,000. The
-# program writes them before the files that are declared, all of them or none.
+# The folders images/ and labels/ are written too, but not declared as outputs: Snakemake would remove
+# their files one by one before the program could replace them, a minute or more for 40,000. The
+# program writes them before the declared files, all of them or none.
 rule prepare_dataset:
     input:
         train=PLAN.train_json,

@@ -1,8 +1,8 @@
-"""The closing summary, the report that people look at, and its charts for `snakemake --report`."""
+"""The closing summary, the report for people, and its charts for `snakemake --report`."""
 
 TEMPLATES = "scripts/parkdet/report/templates"
-# The first of the project's presets that --configfile names; files after it may change it. Like the
-# config it is for the shell only.
+# The first of the project's presets that --configfile names; files after it may change its values.
+# Like the config, it is only for the shell.
 NAMED = [Path(path).resolve() for path in workflow.overwrite_configfiles]
 PRESETS = [path for path in NAMED if path.parent == Path(workflow.basedir, "presets").resolve()]
 PRESET = f"--preset {in_shell(str(PRESETS[0]))}" if PRESETS else ""

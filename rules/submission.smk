@@ -1,4 +1,4 @@
-"""From all detections to a file that fits the limit and is known to be valid."""
+"""From all detections to a validated file that fits the limit."""
 
 
 rule conf_cut:

@@ -1,4 +1,4 @@
-"""The two trainings, which hand explicit weight files on."""
+"""The two trainings, which pass on explicit weight files."""
 
 
 rule pretrained:

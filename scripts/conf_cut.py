@@ -1,4 +1,4 @@
-"""Leaves out the detections that matter least, so that the submission fits its byte limit."""
+"""Drops the detections that matter least, so that the submission fits its byte limit."""
 
 import argparse
 import gc
@@ -19,18 +19,20 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--predictions", type=Path, required=True, help="JSON list of detections")
     add("--out", type=Path, required=True, help="JSON list of those that fit")
-    add("--stats", type=Path, required=True, help="what was kept and left out, as JSON")
+    add("--stats", type=Path, required=True, help="what was kept and dropped, as JSON")
     add("--max-bytes", type=int, required=True, help="the file is strictly smaller than this")
     add(
         "--method",
         choices=["global", "threshold", "per-class"],
         default="global",
-        help="global: as many by score as fit, compact JSON; threshold: all scores >= the least "
-        "threshold on the 0.001 grid that fits, json.dump's spacing; per-class: as many as fit by "
-        "what they are worth to the mean AP, learnt from the val set (default: %(default)s)",
+        help="global: as many as fit, by score, compact JSON; threshold: all scores >= the lowest "
+        "threshold on the 0.001 grid that fits, json.dump's spacing; per-class: as many as fit, by "
+        "their worth to the mean AP, learnt from the val set (default: %(default)s)",
     )
     group = parser.add_argument_group("for --method per-class")
-    group.add_argument("--val-predictions", type=Path, help="detections on the val set, made alike")
+    group.add_argument(
+        "--val-predictions", type=Path, help="detections on the val set, made the same way"
+    )
     group.add_argument("--val-truth", type=Path, help="COCO JSON of the val set")
     group.add_argument(
         "--ap",
@@ -42,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def learn(arguments: argparse.Namespace) -> "list[Calibration]":
-    """What the val set says of the detector; nothing for methods that do not use it.
+    """What the val set says about the detector; nothing for methods that do not use it.
 
     Raises:
         UserError: the files are not those that the method needs, or cannot be used.
@@ -77,7 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.submission.cut_report import describe
 
     started = time.time()
-    gc.disable()  # nothing here is cyclic, and looking for cycles in a million records takes long
+    gc.disable()  # records hold no cycles; looking for some in a million of them takes long
     calibrations = learn(arguments)
     method, limit = arguments.method, arguments.max_bytes
     report = cut_file(arguments.predictions, arguments.out, limit, method, calibrations)

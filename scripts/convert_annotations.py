@@ -12,8 +12,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="convert_annotations.py", description=__doc__)
     add = parser.add_argument
     add("--images", type=Path, required=True, metavar="DIR")
-    add("--labels", type=Path, metavar="DIR", help="label files; without: images alone, as a test")
-    add("--form", choices=["yolo", "voc"], default="yolo", help="of the label files (%(default)s)")
+    add("--labels", type=Path, metavar="DIR", help="label files; without: images only, a test set")
+    add("--form", choices=["yolo", "voc"], default="yolo", help="label format (%(default)s)")
     add("--names", metavar="A,B,...", help="class names in order of their numbers")
     add("--data-yaml", type=Path, metavar="FILE", help="YOLO's data.yaml, for its class names")
     add("--out", type=Path, required=True, metavar="FILE", help="COCO file")
@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Converts, and says what there is."""
+    """Converts, and logs what was found."""
     from parkdet.data.conversion import convert, names_of_yaml
     from parkdet.files import write_json
 

@@ -15,7 +15,7 @@ SMALLEST = 64  # pixels; on smaller images nothing could be told apart
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description="Writes a labelled demo set in the challenge's layout. The pictures are "
+        description="Writes a labelled demo set in the challenge's layout. The images are "
         "synthetic: parking scenes drawn from a seed, with no photograph involved. The same "
         "options give the same bytes. An earlier demo set in the folder is replaced; a folder "
         "with other files is refused."
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--size",
         default="640x384",
         metavar="WxH",
-        help="of the images in pixels; default: %(default)s",
+        help="image size in pixels; default: %(default)s",
     )
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes; default: all cores"
@@ -55,7 +55,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Writes the set and says what is in it."""
+    """Writes the set and logs what is in it."""
     started = time.time()
     size = parse_size(arguments.size)
     for name in ("train_images", "test_images"):

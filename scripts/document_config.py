@@ -1,4 +1,4 @@
-"""Writes the JSON schema of the config and the page that documents it, from the config's models."""
+"""Writes the config's JSON schema and the page that documents it, both from the config's models."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Draws detections on images and writes them side by side as one picture."""
+"""Draws detections on images and writes these side by side as one image."""
 
 import argparse
 import sys
@@ -15,8 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--image-dir", type=Path, required=True, help="folder of the images")
     add("--predictions", type=Path, required=True, help="JSON list of detections")
     add("--image-ids", type=int, nargs="+", required=True, metavar="ID", help="which images")
-    add("--min-score", type=float, default=0.3, help="least score drawn (default: %(default)s)")
-    add("--out", type=Path, required=True, help="picture to write: .jpg or .png")
+    add("--min-score", type=float, default=0.3, help="lowest score drawn (default: %(default)s)")
+    add("--out", type=Path, required=True, help="image to write: .jpg or .png")
     return parser
 
 

@@ -1,6 +1,6 @@
 """Scores detections against a COCO truth: AP, AR, and precision and recall at the best F1.
 
-As COCO does, up to 100 detections of an image and class count.
+As in COCO, at most 100 detections per image and class count.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--truth", type=Path, required=True, help="COCO JSON: images, annotations, categories")
     add("--predictions", type=Path, required=True, help="JSON list of detections")
     add("--out", type=Path, required=True, help="the figures, as JSON")
-    add("--analysis", type=Path, required=True, help="kinds of errors, confusion, ..., as JSON")
+    add("--analysis", type=Path, required=True, help="kinds of errors, confusions, ..., as JSON")
     return parser
 
 
@@ -40,8 +40,8 @@ def main(arguments: argparse.Namespace) -> None:
     detections = scored(truth, read)
     if len(detections) < len(read):
         log.warning(
-            f"{len(read) - len(detections):,} of {len(read):,} detections are of categories "
-            f"that {arguments.truth} does not list and do not count."
+            f"{len(read) - len(detections):,} of {len(read):,} detections do not count: their "
+            f"categories are not listed in {arguments.truth}."
         )
     matches = match(truth, detections, IOU)
     metrics = evaluate(truth, detections, matches)

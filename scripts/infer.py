@@ -1,4 +1,4 @@
-"""Detects on images with one or several detectors and writes a JSON list of detections."""
+"""Runs one or several detectors on images and writes a JSON list of detections."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from parkdet.command_line import real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options; defaults are those of the config, except that --tta must be asked for."""
+    """The options; defaults are those of the config, except that --tta is off."""
     parser = argparse.ArgumentParser(prog="infer.py", description=__doc__)
     parser.add_argument(
         "--weights",
@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="PT",
-        help="of one or several detectors",
+        help="weights of one or several detectors",
     )
     parser.add_argument(
         "--images", type=Path, required=True, metavar="JSON|DIR", help="COCO file, or a folder"
@@ -38,16 +38,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--state-dir",
         type=Path,
         metavar="DIR",
-        help="keeps finished batches, so that a run after an interruption goes on",
+        help="keeps finished batches, so that an interrupted run can be resumed",
     )
     parser.add_argument(
-        "--anew", action="store_true", help="detect anew even if the state says it is done"
+        "--anew", action="store_true", help="detect again even if the state says it is done"
     )
     parser.add_argument(
         "--on-bad",
         choices=("fail", "skip"),
         default="fail",
-        help="an image that cannot be read: an error, or no detections and a warning",
+        help="images that cannot be read: an error, or no detections and a warning",
     )
     _add_detection(parser)
     _add_machine(parser)
@@ -60,13 +60,13 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
         "--imgsz", type=whole_number(1), default=640, metavar="N", help="long side in pixels"
     )
     share = real_number(least=0, most=1)
-    group.add_argument("--conf", type=share, default=0.01, metavar="F", help="least score")
+    group.add_argument("--conf", type=share, default=0.01, metavar="F", help="lowest score kept")
     group.add_argument(
         "--iou",
         type=share,
         default=0.7,
         metavar="F",
-        help="overlap above which the weaker box goes",
+        help="overlap above which the weaker box is dropped",
     )
     group.add_argument(
         "--max-det", type=whole_number(1), default=50, metavar="N", help="most detections per image"
@@ -76,7 +76,7 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
         "--fuse",
         choices=("nms", "wbf"),
         default="nms",
-        help="how several detectors or views are combined: the best box, or the mean of boxes",
+        help="how several detectors or views are combined: the best box, or the boxes' mean",
     )
 
 
@@ -88,7 +88,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32")
     group.add_argument("--device", default="auto", help="auto, cpu, or cuda:0 and so on")
     group.add_argument(
-        "--threads", type=whole_number(1), metavar="N", help="threads to compute with"
+        "--threads", type=whole_number(1), metavar="N", help="threads that the model uses"
     )
 
 
@@ -105,7 +105,7 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.gpu_slots import claim_gpus
 
     claim_gpus(arguments.device)  # before torch looks for GPUs
-    # oneDNN compiles each layer for each shape of image; by default it keeps 1024 of them.
+    # oneDNN compiles each layer for each image shape; by default it keeps 1024 of these.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
     import torch
 

@@ -1,4 +1,4 @@
-"""Puts the detections of all shards of an inference into one file, as one run writes it."""
+"""Merges the detections of all shards of an inference into one file, as a single run writes it."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Reads one shard after the other and writes their records."""
+    """Reads one shard after another and writes their records."""
     started = time.time()
     from parkdet.inference.merge import merged
     from parkdet.provenance import write_provenance

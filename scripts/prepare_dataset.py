@@ -10,10 +10,10 @@ from parkdet.errors import UserError
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options; their values in a workflow come from the `data` part of the config."""
+    """The options; in a workflow their values come from the config's `data` section."""
     parser = argparse.ArgumentParser(prog="prepare_dataset.py", description=__doc__)
     add = parser.add_argument
-    add("--data-root", type=Path, required=True, help="folder with train/ and maybe test/")
+    add("--data-root", type=Path, required=True, help="folder with train/ and possibly test/")
     for name, place in Layout()._asdict().items():
         add(f"--{name.replace('_', '-')}", default=place, metavar="PATH", help="(%(default)s)")
     add("--out", type=Path, help="folder of the prepared set, replaced as a whole")
@@ -22,17 +22,17 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only report what is in the data, as JSON to the file --out or to stdout",
     )
-    add("--figures", type=Path, metavar="DIR", help="with --report-only: also as SVG figures")
+    add("--figures", type=Path, metavar="DIR", help="with --report-only: SVG figures as well")
     add(
         "--val-images",
         type=int,
         metavar="N",
-        help="images of val (default: an eighth of all, at most 3000)",
+        help="images in val (default: an eighth of all, at most 3000)",
     )
     add("--split", choices=["auto", "group", "random", "given"], default="auto")
     add("--val-json", type=Path, metavar="FILE", help="COCO file of the val set (--split given)")
     add("--group-pattern", metavar="REGEX", help="its first group is the name of the recording")
-    add("--seed", type=int, default=100, help="of the split (%(default)s)")
+    add("--seed", type=int, default=100, help="seed of the split (%(default)s)")
     add(
         "--backgrounds",
         choices=["keep", "drop"],
@@ -58,7 +58,7 @@ def _add_checks(parser: argparse.ArgumentParser) -> None:
         "--on-bad",
         choices=["drop", "fail"],
         default="drop",
-        help="images and boxes that cannot be used: left out and listed, or an error",
+        help="images and boxes that cannot be used: dropped and listed, or an error",
     )
     add(
         "--on-bad-test",
@@ -76,7 +76,7 @@ def _add_checks(parser: argparse.ArgumentParser) -> None:
     add(
         "--near-duplicates",
         action="store_true",
-        help="count val images that nearly equal a train image; decodes all of them",
+        help="count val images that nearly equal a train image; decodes all images",
     )
 
 
@@ -102,7 +102,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
         return
     if arguments.out is None:
-        raise UserError("--out FOLDER is missing: where the prepared set is to go.")
+        raise UserError("--out FOLDER is missing: the folder to write the prepared set to.")
     names = set(PrepareSettings._fields) - {"layout"}
     prepare(PrepareSettings(**{name: getattr(arguments, name) for name in names}, layout=layout))
 

@@ -1,4 +1,4 @@
-"""Writes the starting weights of a training: from a file, a release, or random from a seed."""
+"""Writes a training's starting weights: from a file, from a release, or random from a seed."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--source",
         required=True,
         metavar="PATH|RELEASE|none",
-        help="weights of parkdet or yolov5 v5 to v7; a release such as yolov5x6 is fetched to "
+        help="weights of parkdet or yolov5 v5 to v7; a release such as yolov5x6 is fetched into "
         "weights/ if it is not there; none: random weights",
     )
     parser.add_argument(
@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--drop-head",
         action="store_true",
-        help="leave out the detection head, which a training adds",
+        help="leave out the detection head, which training adds",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="PT")
     return parser

@@ -1,4 +1,4 @@
-"""Writes the report of a run: index.html, its charts as SVG files, and the images beside it."""
+"""Writes a run's report: index.html, its charts as SVG files, and the images that it shows."""
 
 import argparse
 import sys
@@ -18,16 +18,16 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--results", type=Path, required=True, help="folder of the run: results/{run}")
     add("--config", required=True, help="the run's config: a YAML file, or inline {...}")
-    add("--preset", type=Path, help="config that the run's was made from, to tell what differs")
+    add("--preset", type=Path, help="config that the run's is based on, to show what differs")
     add("--test-images", type=Path, help="folder of the test images; without it: no test set")
     add("--test-truth", type=Path, help="COCO truth of the test set; without it: not scored")
     add("--threads", type=whole_number(1), default=2, help="images scaled down at a time")
-    add("--out", type=Path, required=True, help="folder that the report is written to")
+    add("--out", type=Path, required=True, help="folder to write the report to")
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Writes the report and says where it is."""
+    """Writes the report and logs where it is."""
     from parkdet.config import validate
     from parkdet.errors import UserError
     from parkdet.files import read_yaml
@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _preset(path: Path) -> "Config | None":
-    """The preset; None if it is no config by itself, as one that others are to complete."""
+    """The preset; None if it is not a complete config, such as one that other files complete."""
     from parkdet.config import validate
     from parkdet.errors import UserError
     from parkdet.files import read_yaml

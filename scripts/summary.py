@@ -1,4 +1,4 @@
-"""Sums up a run: where the submission is, its size, its detections, and what it scores."""
+"""Sums up a run: where the submission is, its size, its detections and its scores."""
 
 import argparse
 import sys

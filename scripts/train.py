@@ -1,4 +1,4 @@
-"""Trains a detector on a prepared set; run again after an interruption, it goes on."""
+"""Trains a detector on a prepared set; after an interruption, the same command resumes it."""
 
 import argparse
 import os
@@ -32,7 +32,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="keeps what it takes to go on after an interruption",
+        help="keeps the state that an interrupted training resumes from",
     )
     files.add_argument(
         "--checkpoint-minutes",
@@ -42,7 +42,9 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="longest time between two saved states (default 10); 0: at the ends of epochs only",
     )
     files.add_argument("--last", type=Path, required=True, metavar="PT", help="final weights")
-    files.add_argument("--best", type=Path, required=True, metavar="PT", help="fittest weights")
+    files.add_argument(
+        "--best", type=Path, required=True, metavar="PT", help="weights of the best fitness"
+    )
     files.add_argument(
         "--metrics", type=Path, required=True, metavar="CSV", help="figures of each epoch"
     )
@@ -56,8 +58,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         metavar="mlflow,wandb",
         help="also log them for MLflow or Weights & Biases, in files (see docs/tracking.md)",
     )
-    files.add_argument("--tracking-dir", type=Path, metavar="DIR", help="folder of these files")
-    files.add_argument("--run-name", default="", metavar="NAME", help="what they call the run")
+    files.add_argument("--tracking-dir", type=Path, metavar="DIR", help="folder for these files")
+    files.add_argument("--run-name", default="", metavar="NAME", help="the run's name in trackers")
 
 
 def _add_course(parser: argparse.ArgumentParser) -> None:
@@ -73,14 +75,14 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         required=True,
         metavar="N",
-        help="0 writes the starting weights; with a time budget an upper limit",
+        help="0 writes the starting weights; an upper limit if there is a time budget",
     )
     course.add_argument(
         "--time-budget",
         type=real_number(above=0),
         metavar="H",
         help="hours of training, all attempts together, within which the schedule must end: "
-        "the second epoch decides how many fit, at most --epochs; another H starts another state",
+        "the second epoch decides how many fit, at most --epochs; another H is another training",
     )
     course.add_argument(
         "--epoch-parts",
@@ -111,7 +113,7 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     )
     course.add_argument("--seed", type=whole_number(0), default=0, metavar="N")
     course.add_argument(
-        "--retrain", action="store_true", help="train anew even if the state says it is done"
+        "--retrain", action="store_true", help="train again even if the state says it is done"
     )
 
 
@@ -150,7 +152,7 @@ def _add_optimization(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="number of first layers not to train",
+        help="number of leading layers not to train",
     )
 
 
@@ -177,7 +179,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="stop after this many epochs without a better fitness; 0: never",
+        help="stop after this many epochs without better fitness; 0: never",
     )
 
 
@@ -247,8 +249,8 @@ def _limit(text: str) -> float | None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Runs the training."""
-    # Before torch is imported: threads that wait for each other sleep sooner than by default
-    # (300000), since the loading processes (or another job) need the cores that they spin on.
+    # Before torch is imported: threads waiting for each other go to sleep sooner than by default
+    # (300000), since the loader workers (or another job) need the cores that they spin on.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
     from parkdet.gpu_slots import claim_gpus

@@ -1,4 +1,4 @@
-"""Checks that a submission file is valid: known images and categories, boxes inside, its size."""
+"""Checks that a submission is valid: known images and categories, boxes inside images, its size."""
 
 import argparse
 import gc
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--train", type=Path, help="Train.json, for the category ids")
     add("--sample", type=Path, help="sample_submission.json, for the keys of a record")
     add("--max-bytes", type=int, help="the file must be strictly smaller than this")
-    add("--out", type=Path, help="what was checked, as JSON; not written for an invalid file")
+    add("--out", type=Path, help="the result, as JSON; not written for an invalid file")
     return parser
 
 
@@ -29,8 +29,8 @@ def main(arguments: argparse.Namespace) -> None:
     from parkdet.submission.validation import CHECKS, expectations, validate
 
     started = time.time()
-    gc.disable()  # records hold no cycles; looking through a million of them takes seconds
-    if arguments.out:  # An earlier result must not speak for this file.
+    gc.disable()  # records hold no cycles; looking for some in a million of them takes seconds
+    if arguments.out:  # an earlier result must not pass for this file's
         remove(arguments.out)
         remove(sidecar(arguments.out))
     expected = expectations(
@@ -44,12 +44,12 @@ def main(arguments: argparse.Namespace) -> None:
         write_provenance(arguments.out, [path for path in inputs if path], settings, started)
     log.info(
         f"{arguments.submission} is valid. Detections: {result.detections:,}; bytes: "
-        f"{result.bytes:,}; images without any: {result.images_without_detections:,} of "
+        f"{result.bytes:,}; images without detections: {result.images_without_detections:,} of "
         f"{result.images:,}."
     )
     skipped = [check for check in CHECKS if check not in result.checks]
     if skipped:
-        log.info("Not checked, because the data for it are missing: %s.", ", ".join(skipped))
+        log.info("Not checked, because the data needed are missing: %s.", ", ".join(skipped))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,17 @@ from typing import Any
 
 import yaml
 
-DAY = 86_400  # seconds that a job that has ended can still be asked about
+DAY = 86_400  # seconds for which an ended job can still be queried
 
 
 def manifest(
     site: dict[str, Any], rule: str, threads: int, mem_mb: int, runtime: int, gpus: int, script: str
 ) -> dict[str, Any]:
-    """The Job that runs a script of Snakemake's in a pod.
+    """The Job that runs one of Snakemake's scripts in a pod.
 
     Args:
         site: the content of site.yaml.
-        runtime: minutes until the pod is ended.
+        runtime: minutes after which the pod is ended.
     """
     limits = {"memory": f"{mem_mb}M"} | ({"nvidia.com/gpu": gpus} if gpus else {})
     container = {
@@ -33,7 +33,7 @@ def manifest(
         "resources": {"requests": {"cpu": threads, "memory": f"{mem_mb}M"}, "limits": limits},
         "volumeMounts": [
             {"name": "shared", "mountPath": site["mount"]},
-            {"name": "memory", "mountPath": "/dev/shm"},  # through which images are loaded
+            {"name": "memory", "mountPath": "/dev/shm"},  # loader workers pass images through it
         ],
     }
     pod = {
@@ -51,7 +51,7 @@ def manifest(
         "kind": "Job",
         "metadata": {"generateName": f"parkdet-{rule.replace('_', '-')}-"},
         "spec": {
-            "backoffLimit": 0,  # Snakemake decides what is tried again
+            "backoffLimit": 0,  # Snakemake decides what to retry
             "activeDeadlineSeconds": 60 * runtime,
             "ttlSecondsAfterFinished": DAY,
             "template": {"spec": pod},
@@ -80,14 +80,14 @@ def kubectl(
 
 
 def submit(site: dict[str, Any], job: dict[str, Any]) -> str:
-    """Makes a Job and gives its name; ends the program with what kubectl says if it cannot."""
+    """Creates a Job and returns its name; ends the program with kubectl's message if that fails."""
     created = ("create", "--filename=-", "--output=jsonpath={.metadata.name}")
     done = kubectl(site, *created, given=json.dumps(job))
     return done.stdout.strip() if done.returncode == 0 else sys.exit(done.stderr)
 
 
 def status(site: dict[str, Any], name: str) -> str:
-    """What became of a Job; one that cannot be asked about now will be asked about again."""
+    """What became of a Job; one that cannot be queried now counts as running and is asked again."""
     done = kubectl(site, "get", "job", name, "--output=json")
     if done.returncode == 0:
         return outcome(json.loads(done.stdout)["status"])
@@ -95,7 +95,7 @@ def status(site: dict[str, Any], name: str) -> str:
 
 
 def main(action: str, *rest: str) -> None:
-    """Submits a job or asks for one."""
+    """Submits a job, or queries one."""
     site = yaml.safe_load(Path(__file__).with_name("site.yaml").read_text())
     if action == "status":
         print(status(site, *rest))

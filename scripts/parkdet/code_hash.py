@@ -1,4 +1,4 @@
-"""A hash of what a script does: of its parsed code and of that of the project's modules it uses."""
+"""A hash of what a script does: of its parsed code and that of the project's modules it uses."""
 
 import ast
 import hashlib
@@ -13,8 +13,8 @@ WITHOUT_EFFECT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # f
 
 
 def code_hash(script: Path) -> str:
-    """16 hexadecimal digits that change with the code of ``script`` and of the parkdet modules
-    it imports, however deep, packages on the way included, but not with comments, docstrings,
+    """16 hexadecimal digits that change with the code of ``script`` and of the parkdet modules it
+    imports, directly or indirectly, with their packages; but not with comments, docstrings,
     formatting or the version of Python.
 
     Imports are read from the text, so nothing is executed or loaded.
@@ -42,13 +42,13 @@ def _parsed(path: Path) -> ast.Module:
 def _normalised(path: Path) -> str:
     """The syntax tree as text, without docstrings, positions and comments.
 
-    ast.dump would do, but writes the same code differently from one version of Python to another.
+    ast.dump would do, but its output for the same code differs between versions of Python.
     """
     return _text(_parsed(path))
 
 
 def _text(value: Any) -> str:
-    """A node with those of its fields that say something, a list of nodes, or a plain value."""
+    """The text of a node with its non-empty fields, of a list of nodes, or of a plain value."""
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     if not isinstance(value, ast.AST):
@@ -71,7 +71,7 @@ def _fields(kind: type[ast.AST]) -> list[str]:
 
 
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """Parts of an f-string with neighbouring texts as one: versions divide them differently."""
+    """An f-string's parts, adjacent texts joined: versions of Python split them differently."""
     joined: list[ast.expr] = []
     for is_text, run in groupby(parts, key=lambda part: isinstance(part, ast.Constant)):
         if is_text:
@@ -100,12 +100,12 @@ def _imported_files(path: Path, library: Path) -> Iterator[Path]:
 
 
 def _with_parents(name: str) -> Iterator[str]:
-    """``a.b.c`` -> a, a/b, a/b/c: importing a module runs the packages that it is in."""
+    """``a.b.c`` -> a, a/b, a/b/c: importing a module runs the packages that contain it."""
     return accumulate(name.split("."), "{}/{}".format)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements below a node; ast.walk would visit expressions, too, ten times as many."""
+    """All statements below a node; ast.walk would also visit expressions, ten times as many."""
     for name in BLOCKS:
         for child in getattr(node, name, ()):
             yield child

@@ -1,4 +1,4 @@
-"""What every command-line program here shares: logging, clear errors and exit codes."""
+"""What all command-line programs here share: logging, clear errors and exit codes."""
 
 import argparse
 import faulthandler
@@ -34,7 +34,7 @@ def run(
     Returns:
         0; 2 for bad input or options, or too little memory (one paragraph on stderr, no
         traceback); 75 for "stopped early, state saved, run me again"; 130 for Ctrl-C where there
-        is no state to save; 1 for a fault of the program, with its traceback.
+        is no state to save; 1 for a bug, with its traceback.
     """
     _open_closed_streams()
     parser.add_argument("--log", type=Path, metavar="FILE", help="also write messages to this file")
@@ -47,7 +47,7 @@ def run(
         main(arguments)
     except (UserError, StoppedEarly) as error:
         if isinstance(error, StoppedEarly):
-            # What was asked for is done: another signal must not change the exit code.
+            # The request has been met: another signal must not change the exit code.
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
         log.error("%s: %s", parser.prog, error)
@@ -61,20 +61,20 @@ def run(
             log.error("%s: Memory ran out (%s). %s", parser.prog, said, without_memory)
             return UserError.exit_code
         log.exception(
-            "%s: a fault in the program, please report it with this traceback", parser.prog
+            "%s: a bug in the program, please report it with this traceback", parser.prog
         )
         return 1
     return 0
 
 
 def _open_closed_streams() -> None:
-    """Opens stdin, stdout and stderr to nothing where they were closed, as some schedulers do.
+    """Opens those of stdin, stdout and stderr that are closed, as some schedulers do, to /dev/null.
 
-    Else the next files opened, such as weights, would have their numbers, and be written to.
+    Else the next files opened, such as weights, would get their numbers and be written to.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # The lowest number that is free: its own.
+            # This takes the lowest free number: its own.
             setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
 
 
@@ -93,7 +93,7 @@ def whole_number(least: int) -> Callable[[str], int]:
 def real_number(
     least: float | None = None, above: float | None = None, most: float | None = None
 ) -> Callable[[str], float]:
-    """The type of an option that is a finite number, within limits of which each may lack."""
+    """The type of an option that is a finite number, within the limits that are given."""
     limits = {"at least": least, "more than": above, "at most": most}
     wanted = " and ".join(
         f"{name} {limit:g}" for name, limit in limits.items() if limit is not None
@@ -110,7 +110,7 @@ def real_number(
 
 
 class _Formatter(logging.Formatter):
-    """Escapes what would command a terminal, or cannot be written: names in files may hold it."""
+    """Escapes control and unprintable characters, which names in files may contain."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = "".join(
@@ -121,7 +121,7 @@ class _Formatter(logging.Formatter):
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuses a file to write that another option names: an input would be lost.
+    """Refuses an output file that another option also names: an input would be lost.
 
     Raises:
         UserError: names both options and the file.
@@ -161,7 +161,7 @@ def _log_to_file(path: Path) -> None:
     except OSError as error:
         raise UserError(
             f"Cannot write the log {path}: {error.strerror or error}. Give --log a file in a "
-            "folder that can be written."
+            "writable folder."
         ) from error
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

@@ -1,4 +1,4 @@
-"""The settings of a run: the only source of defaults, of the JSON schema and of its page."""
+"""The settings of a run: the only source of their defaults, JSON schema and documentation page."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -63,7 +63,7 @@ class Training(Section):
     )
     workers: int = Field(2, ge=0, description="Loader workers per training process.")
     deterministic: bool = Field(
-        True, description="Results repeat to the bit; false: a GPU picks its fastest algorithms."
+        True, description="Results repeat bit for bit; false: a GPU picks its fastest algorithms."
     )
     checkpoint_minutes: float = Field(
         10.0,
@@ -72,8 +72,8 @@ class Training(Section):
     )
     tracking: list[Literal["mlflow", "wandb"]] = Field(
         [],
-        description="Trackers in addition to TensorBoard, which is always written; they write to "
-        "the run's folder, see docs/tracking.md.",
+        description="Trackers in addition to TensorBoard, whose files are always written; they "
+        "write to the run's folder, see docs/tracking.md.",
     )
     nominal_batch: int = Field(
         64, ge=1, description="Images over which gradients are accumulated per optimizer step."
@@ -109,7 +109,7 @@ class Training(Section):
 
     @property
     def world_size(self) -> int:
-        """Processes of a training on one machine."""
+        """Number of processes in a training on one machine."""
         return count_processes(self.device, self.processes)
 
 
@@ -212,7 +212,7 @@ class Cut(Section):
     )
     ap: Literal[50, 75, "50:95"] = Field(
         "50:95",
-        description="IoU, in percent, of the AP that per-class maximises; the challenge's was 75.",
+        description="IoU, in percent, of the AP that per-class maximises; the challenge used 75.",
     )
     max_bytes: int = Field(
         20_000_000, ge=3, description="The file is strictly smaller than this many bytes."
@@ -248,7 +248,7 @@ class Config(Section):
 
 
 def _found(path: Path) -> Path:
-    """A path of the config: from the working folder or, for presets, from the project's root."""
+    """A path in the config: from the working folder or, for presets, from the project's root."""
     beside_project = Path(__file__).parents[2] / path
     return path if path.is_file() or not beside_project.is_file() else beside_project
 
@@ -257,8 +257,8 @@ def validate(settings: dict[str, Any]) -> Config:
     """Checks a config and fills in the defaults.
 
     Raises:
-        UserError: one line for each unknown key and wrong value, with the path of the key and what
-            is allowed there.
+        UserError: one line for each unknown key and wrong value, with the key's path and what is
+            allowed there.
     """
     try:
         return Config.model_validate(settings)

@@ -1,4 +1,4 @@
-"""The settings of the photographs and of how they are prepared."""
+"""The settings for the photographs and how they are prepared."""
 
 import re
 from typing import Annotated, Literal
@@ -48,15 +48,15 @@ class Data(Section):
         "keep", description="What to do with images without boxes; the 2022 run lost them."
     )
     names: list[Annotated[str, Field(pattern=r"^[^,\x00]+$")]] | None = Field(
-        None, description="Class names in the order of the category ids, if the JSON has none."
+        None, description="Class names in category id order, if the JSON has none."
     )
     link: Literal["auto", "symlink", "copy", "hard"] = Field(
         "auto", description="How images get into the prepared set; auto: symlink, else copy."
     )
     on_bad: Literal["drop", "fail"] = Field(
         "drop",
-        description="What to do with an image or box that cannot be used: leave it out and list "
-        "it, or stop with an error.",
+        description="What to do with an image or box that cannot be used: drop and list it, or "
+        "stop with an error.",
     )
     verify: Literal["header", "full"] = Field(
         "header",

@@ -1,4 +1,4 @@
-"""What is wrong in a config, in words."""
+"""Mistakes in a config, put into words."""
 
 from typing import Any
 

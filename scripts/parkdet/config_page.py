@@ -1,4 +1,4 @@
-"""The config's JSON schema and its Markdown page, both made from the pydantic models."""
+"""The config's JSON schema and its Markdown page, both generated from the pydantic models."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Kinds of values that the config has more than once, or that take a check of their own."""
+"""Types of values that the config has more than once, or that need a check of their own."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,7 @@
-"""Fetches a file over https: goes on where it stopped, and appears only whole and checked.
+"""Fetches a file over https, resuming where it stopped; the file appears only whole and checked.
 
-The standard library does this: what the installed ones offer (torch.hub, requests) neither resumes
-nor keeps redirects to https.
+This uses the standard library: what is installed besides (torch.hub, requests) neither resumes nor
+keeps redirects to https.
 """
 
 import fcntl
@@ -38,10 +38,10 @@ class _RedirectsToHttps(urllib.request.HTTPRedirectHandler):
 
 
 def https_opener(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirector:
-    """What opens https addresses and no others; proxies are taken from the environment.
+    """An opener for https addresses and no others; proxies are taken from the environment.
 
     Args:
-        context: which certificates are trusted; None: those of the system.
+        context: which certificates are trusted; None: the system's.
     """
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -59,14 +59,14 @@ def https_opener(context: ssl.SSLContext | None = None) -> urllib.request.Opener
 def download(
     url: str, place: Path, sha256: str, opener: urllib.request.OpenerDirector | None = None
 ) -> None:
-    """Fetches ``url`` to ``place``; what has arrived stays in ``place.part`` until it is whole.
+    """Fetches ``url`` to ``place``; what has arrived stays in ``place.part`` until it is complete.
 
     Args:
         sha256: checksum that the file must have, hexadecimal.
 
     Raises:
-        UserError: no network, another checksum, a full disk, another process fetches it; says
-            where to put the file by hand.
+        UserError: no network, another checksum, a full disk, or another process is fetching it;
+            where it helps, says where to put the file by hand.
     """
     part = place.with_name(f"{place.name}.part")
     try:
@@ -82,7 +82,9 @@ def download(
             os.replace(part, place)
             sync_folder(place.parent)
     except BlockingIOError as error:
-        raise UserError(f"Another process fetches {place}: wait for it, then try again.") from error
+        raise UserError(
+            f"Another process is fetching {place}: wait for it, then try again."
+        ) from error
     except OSError as error:
         raise UserError(
             f"Cannot write {part}: {error.strerror or error}. What has arrived is kept: make the "
@@ -92,14 +94,13 @@ def download(
 
 
 class _Unreachable(Exception):
-    """The file cannot be had from its address, or not whole."""
+    """The file cannot be fetched from its address, or not completely."""
 
 
 def _by_hand(url: str, place: Path, sha256: str, reason: Exception) -> str:
     return (
-        f"Cannot fetch {url}: {reason}. Run the same command again to go on with what has arrived, "
-        f"or fetch the file on a machine with a network and put it at {place.absolute()} "
-        f"(sha256 {sha256})."
+        f"Cannot fetch {url}: {reason}. Run the same command again to resume, or fetch the file on "
+        f"a machine with network access and put it at {place.absolute()} (sha256 {sha256})."
     )
 
 
@@ -108,13 +109,13 @@ def _check(part: Path, url: str, sha256: str) -> None:
     if found != sha256:
         part.unlink()
         raise UserError(
-            f"What came from {url} has the sha256 {found}, not {sha256}: it was removed. Run the "
-            "same command again to fetch it anew; if that happens again, do not use the file."
+            f"The file from {url} has the sha256 {found}, not {sha256}, and was removed. Run the "
+            "same command again to fetch it anew; if this happens again, do not use the file."
         )
 
 
 def _fill(file: io.FileIO, url: str, opener: urllib.request.OpenerDirector) -> None:
-    """Receives what is missing, over as many connections as it takes while each brings some."""
+    """Receives what is missing, over as many connections as it takes, while each makes progress."""
     for _ in range(MOST_CONNECTIONS):
         start = file.seek(0, os.SEEK_END)
         try:
@@ -122,7 +123,7 @@ def _fill(file: io.FileIO, url: str, opener: urllib.request.OpenerDirector) -> N
         except _Cut as error:
             if file.tell() <= start:
                 raise _Unreachable(error) from error
-            log.info("fetching: %s after %.1f MB, going on", error, file.tell() / MEGABYTE)
+            log.info("fetching: %s after %.1f MB, resuming", error, file.tell() / MEGABYTE)
     raise _Unreachable("the connection was cut too often")
 
 
@@ -144,7 +145,7 @@ def _receive(file: io.FileIO, start: int, url: str, opener: urllib.request.Opene
     with response:
         total = _total(response, start)
         if response.status == 200 and start:
-            file.truncate(0)  # the server cannot go on in the middle
+            file.truncate(0)  # the server cannot resume
         missing = math.ceil((total - file.seek(0, os.SEEK_END)) / MEGABYTE)
         log.info("fetching %s: %d MB", url, missing)
         for _ in track(_megabytes(response, file), missing, "fetching", "MB"):
@@ -154,7 +155,7 @@ def _receive(file: io.FileIO, start: int, url: str, opener: urllib.request.Opene
 
 
 def _total(response: HTTPResponse, start: int) -> int:
-    """Bytes of the whole file."""
+    """Size of the whole file in bytes."""
     if response.status == 206:
         place = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         total = int(place[2]) if place and int(place[1]) == start else -1
@@ -167,7 +168,7 @@ def _total(response: HTTPResponse, start: int) -> int:
 
 
 def _megabytes(response: HTTPResponse, file: io.FileIO) -> Iterator[None]:
-    """Writes what comes as it comes; yields once a megabyte."""
+    """Writes data as it arrives; yields once per megabyte."""
     written = 0
     while True:
         try:

@@ -1,7 +1,7 @@
-"""The two ways a command ends other than well, and the exit codes that go with them."""
+"""The two foreseen ways in which a command ends without success, and their exit codes."""
 
 CONTINUE = "Run the same command again to continue."
-"""The end of what a step says that saved its state and stopped."""
+"""The end of the message of a step that saved its state and stopped."""
 
 
 class UserError(Exception):

@@ -15,19 +15,19 @@ from parkdet.errors import UserError
 
 T = TypeVar("T")
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""The id of an image or a category in JSON: what an array of 64 bits can hold."""
+"""The id of an image or a category in JSON: what fits into 64 bits."""
 
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Opens a temporary file beside ``path`` and renames it into place on success.
+    """Opens a temporary file next to ``path`` and renames it into place on success.
 
     The data reach the disk before the rename, so a reader sees the old file or the whole new
-    one. If the block raises, the temporary file is removed and ``path`` is as it was.
+    one. If the block raises, the temporary file is removed and ``path`` is untouched.
 
     Raises:
         UserError: the folder cannot be written, the disk is full, or ``path`` is a folder, a
-            device or a pipe: root would replace /dev/null by a file.
+            device or a pipe: root would replace /dev/null with a file.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
@@ -70,7 +70,7 @@ def remove(path: Path) -> None:
 
 def _refuse_irregular(path: Path) -> None:
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no regular file and is left as it is. Give another name.")
+        raise UserError(f"{path} is not a regular file and is left alone. Give another name.")
 
 
 def _umask() -> int:
@@ -80,7 +80,7 @@ def _umask() -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a rename in a folder survive a loss of power."""
+    """Makes a rename in a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -92,10 +92,10 @@ def write_json(path: Path, value: Any, indent: int = 0) -> None:
     """Writes structs and plain containers as UTF-8 JSON, atomically; keys keep their order.
 
     Args:
-        indent: spaces a level; 0 is compact.
+        indent: spaces per level; 0 is compact.
 
     Raises:
-        UserError: it cannot be written, or has the name of a file that is not text in UTF-8.
+        UserError: it cannot be written, or contains a file name that is not valid UTF-8.
     """
     try:
         data = msgspec.json.encode(value)
@@ -113,7 +113,7 @@ def read_json(path: Path, type: type[T] = dict) -> T:
     """Reads a JSON file into ``type`` (a msgspec struct, a container type or ``dict``).
 
     Raises:
-        UserError: missing, unreadable, not JSON, or not of that type; names file and place.
+        UserError: missing, unreadable, not JSON, or not of that type; names the file and where.
     """
     data = read_bytes(path)
     try:
@@ -132,7 +132,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also of dates and numbers
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates and numbers raise, too
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold `key: value` lines, found {type(content).__name__}.")
@@ -152,7 +152,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def sha256_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content, read in pieces.
+    """Hexadecimal SHA-256 of a file's content, read in chunks.
 
     Raises:
         UserError: the file is missing or cannot be read.

@@ -1,4 +1,4 @@
-"""Trainings and inferences that a user forces, which else would use what they have finished."""
+"""Trainings and inferences that a user forces; otherwise they would reuse what is finished."""
 
 from collections.abc import Set
 
@@ -7,10 +7,10 @@ INFERENCES = {"infer": "best", "infer_shard": "best", "infer_val": "val", "infer
 
 
 def forced_variables(results: str, forced: Set[str], everything: bool) -> dict[str, str]:
-    """PARKDET_FORCED_{rule} = the option that starts anew, for each rule that is forced.
+    """PARKDET_FORCED_{rule} = the option that starts over, for each rule that is forced.
 
     Args:
-        results: R of the design.
+        results: the run's folder.
         forced: rules and files named after --forcerun, or as targets of --force.
         everything: whether --forceall was given.
     """

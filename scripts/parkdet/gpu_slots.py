@@ -1,7 +1,7 @@
-"""Which GPU a job computes on: one job a GPU, kept apart by lock files.
+"""Which GPU a job runs on: one job per GPU, kept apart by lock files.
 
-A cluster's scheduler gives each job GPUs of its own. On a workstation nobody does, and two jobs
-that each take "the first GPU" would share one and leave the other idle.
+A cluster's scheduler gives each job its own GPUs. On a workstation nothing does, and two jobs that
+each take "the first GPU" would share one and leave the other idle.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ log = logging.getLogger("parkdet")
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 TURN = 1.0  # seconds between two looks for a free GPU
-_held: list[IO[str]] = []  # until the process ends
+_held: list[IO[str]] = []  # lock files, held until the process ends
 
 
 def visible_gpus(
@@ -26,7 +26,7 @@ def visible_gpus(
 ) -> list[str]:
     """Names of the GPUs that this process may use, in CUDA's order; none on a CPU machine.
 
-    Read from device files, since asking CUDA takes seconds and memory.
+    They are read from device files, since asking CUDA takes seconds and memory.
     """
     if VISIBLE in environment:
         return [name for name in environment[VISIBLE].split(",") if name.strip()]
@@ -35,13 +35,13 @@ def visible_gpus(
 
 
 def gpu_models(driver: Path = Path("/proc/driver/nvidia/gpus")) -> set[str]:
-    """Names of the kinds of GPUs in this machine, as far as the driver tells them."""
+    """Model names of the GPUs in this machine, as far as the driver gives them."""
     told = [path.read_text(encoding="utf-8") for path in driver.glob("*/information")]
     return {line[1].strip() for text in told for line in re.finditer(r"^Model:(.*)$", text, re.M)}
 
 
 def share_of_cores(cores: int, device: str, processes: int = 1) -> int:
-    """CPU cores beside a job's GPUs: as many jobs as there are GPUs fit; all without a GPU."""
+    """CPU cores for a job on GPUs, such that one job per GPU fits; all cores without a GPU."""
     shares = 1 if device == "cpu" else len(visible_gpus())
     return max(1, cores * processes // max(shares, processes))
 
@@ -49,8 +49,8 @@ def share_of_cores(cores: int, device: str, processes: int = 1) -> int:
 def claim_gpus(device: str, count: int = 1) -> None:
     """Waits until GPUs are free and keeps them until this process ends.
 
-    For ``auto`` any free ones, to which CUDA_VISIBLE_DEVICES is then set; ``cuda:1`` and
-    ``cuda:0,1`` stand for those GPUs and no others. Does nothing for ``cpu`` or without GPUs.
+    ``auto`` takes any free ones and sets CUDA_VISIBLE_DEVICES to them; ``cuda:1`` and ``cuda:0,1``
+    stand for those GPUs and no others. Does nothing for ``cpu`` or without GPUs.
     """
     kind, _, numbers = device.partition(":")
     gpus = visible_gpus()
@@ -58,7 +58,7 @@ def claim_gpus(device: str, count: int = 1) -> None:
         return
     if kind == "cuda":
         wanted = [int(number) for number in (numbers or "0").split(",")]
-        # One that is not there is refused later, with a list of those that are.
+        # A GPU that does not exist is refused later, with a list of those that do.
         gpus = [gpus[number] for number in wanted if number < len(gpus)]
         count = len(gpus)
     count = min(count, len(gpus))
@@ -69,7 +69,7 @@ def claim_gpus(device: str, count: int = 1) -> None:
 
 def _lock(gpus: Sequence[str], count: int) -> list[str]:
     """Locks ``count`` of the GPUs, all at once, so that two jobs never wait for each other."""
-    told = False
+    is_logged = False
     while True:
         files: dict[str, IO[str]] = {}
         for gpu in gpus:
@@ -85,9 +85,9 @@ def _lock(gpus: Sequence[str], count: int) -> list[str]:
                 return list(files)
         for file in files.values():
             file.close()
-        if not told:
+        if not is_logged:
             log.info("waiting for %d of the GPUs %s: other jobs use them", count, ", ".join(gpus))
-            told = True
+            is_logged = True
         time.sleep(TURN)
 
 

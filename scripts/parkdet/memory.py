@@ -23,11 +23,10 @@ NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # all that it says
 
 
 def keep_freed_memory() -> None:
-    """Lets freed memory be used again instead of returning it to the system.
+    """Keeps freed memory for reuse instead of returning it to the system.
 
-    By default glibc returns every large tensor when it is freed, and the system clears the pages
-    anew when the next one is made: a tenth of a training step on a CPU. Does nothing where the C
-    library is another.
+    By default glibc returns every large tensor when it is freed, and the system clears its pages
+    again for the next one: a tenth of a training step on a CPU. Other C libraries are left alone.
     """
     if sys.platform != "linux":
         return
@@ -41,10 +40,10 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def limited_memory(more: int) -> Iterator[None]:
-    """Lets what would take more than ``more`` bytes beyond those of now fail with MemoryError.
+    """Makes allocations fail with MemoryError beyond ``more`` bytes on top of those in use now.
 
-    Without it the system would end the process, or another one. Does nothing where the system does
-    not count.
+    Without it the system would kill this process, or another one. Does nothing on systems other
+    than Linux.
     """
     if sys.platform != "linux":
         yield

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it this process takes, on the host or a GPU."""
+"""How much memory there is, and how much of it this process uses, on the host or a GPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,38 +8,38 @@ import torch
 
 
 def available_memory() -> int:
-    """Bytes that the system can give to this process, also under a control group's limit."""
+    """Bytes that the system can still give this process, within its control groups' limits."""
     return min([_of_proc("/proc/meminfo", "MemAvailable"), *_left_in_groups()])
 
 
 def used_memory() -> int:
-    """Bytes of memory that this process has now."""
+    """Bytes of memory that this process uses now."""
     return _of_proc("/proc/self/status", "VmRSS")
 
 
 class Peak:
-    """The most bytes that were taken in a block, once it has ended."""
+    """The most bytes in use within a block, known once it has ended."""
 
     bytes = 0
 
 
 @contextmanager
 def peak_memory(device: torch.device) -> Iterator[Peak]:
-    """Measures the most memory that this process has within the block, of a GPU or of the host."""
+    """Measures the most memory that this process uses within the block, on a GPU or the host."""
     peak = Peak()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         yield peak
         peak.bytes = torch.cuda.max_memory_reserved(device)
         return
-    with suppress(OSError):  # where this is forbidden the peak is that since the start
+    with suppress(OSError):  # where this is forbidden, the peak is that since the process started
         Path("/proc/self/clear_refs").write_text("5")
     yield peak
     peak.bytes = _of_proc("/proc/self/status", "VmHWM")
 
 
 def _of_proc(file: str, key: str) -> int:
-    """A figure of a file of lines such as ``VmRSS:  1234 kB``, in bytes."""
+    """A figure in bytes from a file with lines such as ``VmRSS:  1234 kB``."""
     for line in Path(file).read_text().splitlines():
         name, _, value = line.partition(":")
         if name == key:
@@ -50,7 +50,7 @@ def _of_proc(file: str, key: str) -> int:
 def _left_in_groups(
     listing: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> Iterator[int]:
-    """What each limit of this process's control groups and those around them leaves, in bytes."""
+    """Bytes left under each limit of this process's control groups and their parents."""
     for line in listing.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):

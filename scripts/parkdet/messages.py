@@ -1,4 +1,4 @@
-"""What a run says to people at its start and at its end."""
+"""The messages that a run shows people when it starts and when it ends."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from parkdet.provenance import sidecar
 
 DETECTIONS = ("infer", "infer_shard", "infer_val")
 LAST_LINES = 15
-CLOCK_SKEW = 60  # seconds that a file server's clock may be behind
+CLOCK_SKEW = 60  # seconds by which a file server's clock may be behind
 
 
 def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iterator[str]:
-    """What this run is: what runs, on which data, where it computes, where to watch it.
+    """What this run is: its steps, its data, the devices it uses and where to watch it.
 
     Args:
-        jobs: how many of each rule will run, in the order of the rules.
+        jobs: how many jobs of each rule will run, in the order of the rules.
         cores: CPU cores of this machine for the run; None: the jobs go to a cluster.
     """
     yield f"parkdet: run {plan.config.run!r}, results in {plan.results}/"
@@ -39,10 +39,10 @@ def at_the_start(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> Iter
 
 
 def of_other_code(plan: Plan, code: Callable[[], str]) -> Iterator[str]:
-    """Which weights of the run were trained with other code, which trains nothing by itself.
+    """Which of the run's weights were trained with other code, which alone retrains nothing.
 
     Args:
-        code: gives the hash of the training's code as it is now; asked only if it is needed.
+        code: gives the hash of the current training code; called only if needed.
     """
     if plan.given_weights:
         return
@@ -59,7 +59,7 @@ def of_other_code(plan: Plan, code: Callable[[], str]) -> Iterator[str]:
 
 
 def after_success(plan: Plan, started: float) -> Iterator[str]:
-    """The closing summary and the place of the report, as far as this run made them.
+    """The closing summary and where the report is, if this run made them.
 
     Args:
         started: ``time.time()`` at the start of the run.
@@ -78,7 +78,7 @@ def after_failure(
 
     Args:
         failed: rule and log files of each job that failed, or that saved its state and stopped;
-            none: the run was stopped between them.
+            none: the run was stopped between jobs.
         started: ``time.time()`` at the start of the run.
         command: the command line of the run.
     """
@@ -120,7 +120,7 @@ class _Counted(msgspec.Struct):
 
 
 def _images(plan: Plan, jobs: Mapping[str, int]) -> str:
-    """Images of the prepared set, or of the annotation files where that has yet to be made."""
+    """Images in the prepared set, or in the annotation files if the set is yet to be made."""
     if "demo_data" in jobs:
         return "synthetic scenes, drawn by this run"
     try:
@@ -138,7 +138,7 @@ def _images(plan: Plan, jobs: Mapping[str, int]) -> str:
 
 
 def _devices(plan: Plan, jobs: Mapping[str, int], cores: int | None) -> str:
-    """What the steps that need a GPU most compute on, as far as it is known before they run."""
+    """The devices of the steps that need a GPU most, as far as known before they run."""
     training, infer = plan.config.training, plan.config.infer
     found = {}
     if jobs.keys() & TRAININGS:
@@ -163,8 +163,8 @@ def _device(device: str, processes: int, cores: int | None) -> str:
 
 
 def _code_of(weights: Path) -> str | None:
-    """Hash of the code that trained the weights, if they are there and it is known."""
+    """Hash of the code that trained the weights, if they exist and it is known."""
     try:
         return read_json(sidecar(weights)).get("code")
-    except UserError:  # a damaged one keeps no command from running; the report names it
+    except UserError:  # a damaged sidecar must not keep a command from running; the report names it
         return None

@@ -1,4 +1,4 @@
-"""From the checked config to the options of each command: only what decides the result."""
+"""From the checked config to the options of each command: only those that decide the result."""
 
 import math
 from shlex import join, quote
@@ -10,7 +10,7 @@ from parkdet.plan import Plan
 
 
 def in_shell(text: str) -> str:
-    """One word of a rule's shell command, in which Snakemake takes single braces for its own."""
+    """One word of a rule's shell command; single braces would be placeholders to Snakemake."""
     return quote(text).replace("{", "{{").replace("}", "}}")
 
 
@@ -23,7 +23,7 @@ def _flags(section: Section, names: dict[str, str]) -> list[str]:
             flags.append(flag)
         elif value is not None and value is not False:
             text = ",".join(value) if isinstance(value, list) else str(value)
-            # A word of its own that starts with a dash would be taken for an option.
+            # A separate word that starts with a dash would be taken for an option.
             flags += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     return flags
 
@@ -67,7 +67,7 @@ def training_options(config: Config, stage: Stage) -> list[str]:
 
 
 def _time_budget(config: Config, stage: Stage) -> list[str]:
-    """A stage's share of the hours for both, by how many times it goes through the images."""
+    """A stage's share of the hours for both, by how many passes it makes over the images."""
     if config.training.total_hours is None:
         return []
     passes = [each.epochs / each.epoch_parts for each in (config.baseline, config.finetune)]
@@ -76,14 +76,14 @@ def _time_budget(config: Config, stage: Stage) -> list[str]:
 
 
 def machine_options(config: Config) -> str:
-    """Options of train.py that do not decide its result, for the shell: never a param."""
+    """Options of train.py that do not decide its result; for the shell, never a param."""
     names = ("device", "workers", "checkpoint_minutes")
     flags = _flags(config.training, {name: f"--{name.replace('_', '-')}" for name in names})
     return join(flags + ["--no-deterministic"] * (not config.training.deterministic))
 
 
 def tracking_options(plan: Plan) -> str:
-    """Options of train.py for trackers, for the shell: never a param."""
+    """Options of train.py for trackers; for the shell, never a param."""
     names, folder = plan.config.training.tracking, f"{plan.results}/tracking"
     flags = ["--tracking", ",".join(names), "--tracking-dir", folder]
     return join([*flags, "--run-name", plan.config.run]) if names else ""
@@ -112,5 +112,5 @@ def cut_options(plan: Plan) -> list[str]:
 
 
 def summary_options(plan: Plan) -> list[str]:
-    """Options of summary.py: the files that it is made of."""
+    """Options of summary.py: the files that the summary is made from."""
     return [word for name, path in plan.summary_files.items() for word in (f"--{name}", path)]

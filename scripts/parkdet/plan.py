@@ -1,4 +1,4 @@
-"""Which files a run reads and makes: what the rules need to know before anything runs."""
+"""Which files a run reads and writes: what the rules need to know before anything runs."""
 
 import os
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Plan:
     config: Config
 
     def check(self) -> None:
-        """Makes sure that what the config names is there, before anything runs.
+        """Makes sure, before anything runs, that what the config names is there.
 
         Raises:
-            UserError: a path is one that Snakemake cannot take, a variable is not set, there is no
-                training data at `data.root`, data of somebody's own stand where the demo is drawn,
-                or a named file is missing.
+            UserError: Snakemake cannot handle a path, a variable is not set, there is no training
+                data at `data.root`, someone's own data are where the demo would be drawn, or a
+                named file is missing.
         """
         named = {
             "training.pretrained": self.pretrained_file,
@@ -67,7 +67,7 @@ class Plan:
         return os.path.expandvars(self.config.data.root).rstrip("/") or "/"
 
     def _place(self, part: str) -> str:
-        """Path of a part of the data set; that of the demo is fixed."""
+        """Path of a part of the data set; the demo's are fixed."""
         layout = CHALLENGE if self.is_demo else self.config.data
         return str(Path(self.root, getattr(layout, part)))
 
@@ -83,12 +83,12 @@ class Plan:
 
     @property
     def is_demo(self) -> bool:
-        """Whether the data are the drawn scenes that the workflow makes itself."""
+        """Whether the data are the scenes that the workflow draws itself."""
         return self.root == DEMO_ROOT
 
     @property
     def results(self) -> str:
-        """Folder of everything that the run makes."""
+        """Folder for everything that the run makes."""
         return f"results/{self.config.run}"
 
     @property
@@ -119,13 +119,13 @@ class Plan:
 
     @property
     def scores_start(self) -> bool:
-        """Whether the starting weights are scored, too: only where they are trained from."""
+        """Whether the starting weights are scored, too: only if training starts from them."""
         trains = not self.given_weights
         return trains and self.test_truth is not None and self.config.evaluate.start_weights
 
     @property
     def final_files(self) -> list[str]:
-        """What `all` makes: metrics, the report and, with a test set, a validated submission."""
+        """What `all` makes: metrics, the report and, given a test set, a validated submission."""
         results = self.results
         return [
             *self.summary_files.values(),
@@ -135,7 +135,7 @@ class Plan:
 
     @property
     def report_files(self) -> list[str]:
-        """What the report is made of: the files of results that it shows."""
+        """What the report is made from: the result files that it shows."""
         files = [f"dataset/{name}" for name in ("summary.json", "issues.csv")]
         files += [f"dataset/{part}.json" for part in self.parts]
         predicted = ["val", "best"] if self.has_test_set else ["val"]
@@ -147,13 +147,13 @@ class Plan:
 
     @property
     def _scored(self) -> list[str]:
-        """What is scored: detections on val, on test, and on test by the starting weights."""
+        """What is scored: detections on val, on test, and by the starting weights on test."""
         wanted = {"val": True, "test": bool(self.test_truth), "start": self.scores_start}
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property
     def summary_files(self) -> dict[str, str]:
-        """What the closing summary is made of, by the name of the option of summary.py."""
+        """What the closing summary is made from, by the name of summary.py's option."""
         files = {"val-metrics": f"{self.results}/metrics/val.json"}
         if self.has_test_set:
             folder = f"{self.results}/submission"
@@ -168,7 +168,7 @@ class Plan:
 
     @property
     def cut_files(self) -> dict[str, str]:
-        """What the cut learns from, by the name of the option of conf_cut.py; often nothing."""
+        """What the cut learns from, by the name of conf_cut.py's option; only per-class does."""
         if self.config.cut.method != "per-class":
             return {}
         predictions = f"{self.results}/predictions/val_preds.json"
@@ -176,7 +176,7 @@ class Plan:
 
     @property
     def sample_submission(self) -> list[str]:
-        """The organisers' sample of a submission, if the data have one."""
+        """The organisers' sample submission, if the data include one."""
         path = f"{self.root}/sample_submission.json"
         return [path] if self.is_demo or Path(path).is_file() else []
 
@@ -187,10 +187,10 @@ class Plan:
 
     @property
     def pretrained_file(self) -> list[str]:
-        """The file that the starting weights come from.
+        """The file that the starting weights come from; none for a release.
 
-        That of a release is none: its checksum is known, so nothing depends on its time, and it is
-        there only once the rule has fetched it.
+        A release has a known checksum, so nothing depends on its file's time, and the file exists
+        only once the rule has fetched it.
         """
         source = self.pretrained
         return [source] if source and not find_release(source) else []
@@ -203,12 +203,12 @@ class Plan:
 
     @property
     def given_weights(self) -> list[str]:
-        """Weights to predict with that no training of this run makes."""
+        """Weights to predict with that are not trained by this run."""
         return [os.path.expandvars(path) for path in self.config.infer.weights]
 
     @property
     def inference_weights(self) -> list[str]:
-        """The weights to predict with: given ones, or the end of this run's two trainings."""
+        """The weights to predict with: given ones, or the outcome of this run's two trainings."""
         return self.given_weights or [f"{self.results}/weights/tune_best.pt"]
 
 
@@ -216,19 +216,19 @@ def _check_names(setting: str, paths: list[str]) -> None:
     for path in paths:
         if "{" in path or "}" in path:
             raise UserError(
-                f"{setting}: {path} has a brace, which Snakemake takes for a wildcard. Rename it, "
-                "or give a link to it that has none."
+                f"{setting}: {path} contains a brace, which Snakemake takes for a wildcard. Rename "
+                "it, or give a link to it without one."
             )
         if path.startswith("-"):
             raise UserError(f"{setting}: {path} starts with a dash, as options do: write ./{path}")
         if not path.isprintable():
             raise UserError(
-                f"{setting}: {path!a} has a line break or another sign that cannot be printed. "
-                "Rename it, or give a link to it that has none."
+                f"{setting}: {path!a} contains a line break or another unprintable character. "
+                "Rename it, or give a link to it without one."
             )
 
 
 def _unset(paths: list[str]) -> str:
-    """A hint where a variable in a path is not set, else nothing."""
+    """A hint if a variable in a path is not set, else nothing."""
     unset = any("$" in path for path in paths)
     return " The variable in it is not set in the environment." if unset else ""

@@ -1,4 +1,4 @@
-"""Progress that suits where it is read: a bar on a terminal, a line every 30 s in a log."""
+"""Progress, shown to suit the reader: a bar on a terminal, a line every 30 s in a log."""
 
 import logging
 import sys
@@ -9,10 +9,10 @@ from typing import TypeVar
 T = TypeVar("T")
 log = logging.getLogger("parkdet")
 
-CLEAR_LINE = "\r\x1b[K"  # for a message on a terminal: a bar may be there, which is drawn anew
+CLEAR_LINE = "\r\x1b[K"  # before a message on a terminal: a bar may be there, which is redrawn
 SECONDS_BETWEEN_LINES = 30.0
-SECONDS_BETWEEN_FIGURES = 1.0  # on a bar: to get them may make a GPU wait
-BAR = (  # as tqdm's own, but with units a second also where that is less than one
+SECONDS_BETWEEN_FIGURES = 1.0  # on a bar: getting them may mean waiting for a GPU
+BAR = (  # tqdm's own, but with units per second even where that is less than one
     "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
 )
 _MARK = "line_of_progress"
@@ -27,20 +27,20 @@ def track(
     done: int = 0,
     figures: Callable[[], str] = str,
 ) -> Iterator[T]:
-    """Yields ``items`` and shows how far it is, how fast it goes and when it ends.
+    """Yields ``items`` and shows how far the loop is, how fast it goes and when it will end.
 
-    If stderr is a terminal, a bar is there while the loop runs, and lines go to the log file alone;
-    else lines go wherever messages go. A loop that ends within 30 s writes no line.
+    If stderr is a terminal, it shows a bar while the loop runs, and lines go only to the log file;
+    otherwise lines go wherever messages go. A loop that ends within 30 s writes no line.
 
     Args:
         total: units in all.
-        size: units of an item.
-        done: units that were done before.
-        figures: what else there is to say, asked after an item.
+        size: gives the units of an item.
+        done: units done before.
+        figures: gives further text to show; called after an item.
     """
     from tqdm import tqdm  # late: most commands need only what is below
 
-    started = shown = told = time.monotonic()
+    started = shown = logged = time.monotonic()
     before = done
     with tqdm(
         total=total,
@@ -60,14 +60,14 @@ def track(
                 shown = now
                 bar.set_postfix_str(figures(), refresh=False)
             bar.update(size(item))
-            if now - told >= SECONDS_BETWEEN_LINES:
-                told = now
+            if now - logged >= SECONDS_BETWEEN_LINES:
+                logged = now
                 text = _line(label, done, total, unit, (done - before) / (now - started))
                 log.info("%s", "; ".join(filter(None, (text, figures()))), extra={_MARK: True})
 
 
 def is_line_of_progress(record: logging.LogRecord) -> bool:
-    """Whether a message is one of the lines, which a terminal with a bar does not need."""
+    """Whether a message is a line of progress, which a terminal with a bar does not need."""
     return getattr(record, _MARK, False)
 
 
@@ -77,7 +77,7 @@ def _line(label: str, done: int, total: int, unit: str, rate: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Rounded for people: ``45 s``, ``12 min``, ``3.4 h``."""
+    """A time rounded for people: ``45 s``, ``12 min``, ``3.4 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

@@ -1,4 +1,4 @@
-"""The sidecar of an output: what it was made from, with what, and how long it took."""
+"""The sidecar of an output: what it was made from, with what, and how long that took."""
 
 import os
 import platform
@@ -49,7 +49,7 @@ def write_provenances(
     """Writes the sidecars of files that were made together; each input is hashed once.
 
     Args:
-        code: hash of the code that made them, for steps that a change of it does not run again.
+        code: hash of the code that made them, for steps that do not run again when it changes.
     """
     shared = {
         "inputs": {str(path): sha256_file(path) for path in inputs},

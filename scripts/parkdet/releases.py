@@ -1,4 +1,4 @@
-"""The weights that the authors of yolov5 released: where they are and what they must be."""
+"""The weights released by yolov5's authors: where they are, and their checksums."""
 
 import re
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 
 FOLDER = Path("weights")
 _NAME = re.compile(r"(yolov5[nsmlx]6?)(?:-(v6\.[012]|v7\.0))?")
-# Files of v7.0. Each checksum stands in at least two public places that are independent of each
-# other (docs/security.md); those of v6.0 to v6.2 do not.
+# Files of v7.0. Each checksum can be found in at least two independent public places
+# (docs/security.md); those of v6.0 to v6.2 cannot.
 _SHA256 = {
     "yolov5n": "4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3",
     "yolov5s": "8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee",
@@ -37,17 +37,17 @@ class Release:
 
     @property
     def place(self) -> Path:
-        """Where the file is kept, from the working folder; put it there where no network is."""
+        """Where the file is kept, from the working folder; without a network, put it there."""
         version = "" if self.version == "v7.0" else f"-{self.version}"
         return FOLDER / f"{self.model}{version}.pt"
 
     @property
     def sha256(self) -> str | None:
-        """Checksum of the file, hexadecimal; None: not known for certain."""
+        """The file's checksum, hexadecimal; None if not known for certain."""
         return _SHA256[self.model] if self.version == "v7.0" else None
 
 
 def find_release(name: str) -> Release | None:
-    """The release of a name such as ``yolov5x6`` (of v7.0) or ``yolov5x6-v6.1``, if it is one."""
+    """The release that ``yolov5x6`` (of v7.0), ``yolov5x6-v6.1`` and so on name, if it is one."""
     found = _NAME.fullmatch(name)
     return Release(found[1], found[2] or "v7.0") if found else None

@@ -218,7 +218,7 @@ def test_a_full_disk_is_a_clear_error_and_keeps_what_came(server, opener, place)
 def test_two_at_once_do_not_mix(server, opener, place, part):
     with part.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="Another process fetches"):
+        with pytest.raises(UserError, match="Another process is fetching"):
             download(server.url, place, SHA256, opener)
 
 

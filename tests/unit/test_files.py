@@ -87,7 +87,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path, make, change):
     path = tmp_path / "a.json"  # as root, /dev/null would be
     make(path)
     before = path.stat()
-    with pytest.raises(UserError, match=r"a\.json is no regular file"):
+    with pytest.raises(UserError, match=r"a\.json is not a regular file"):
         change(path)
     assert path.stat() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]

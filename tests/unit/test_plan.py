@@ -93,11 +93,11 @@ def test_photographs_where_the_demo_is_drawn_are_refused(folder):
 def test_braces_which_snakemake_cannot_take_are_refused(folder, sections, setting):
     (folder / "lot {a}/train/label").mkdir(parents=True)
     (folder / "lot {a}/train/label/Train.json").write_text("{}")
-    with pytest.raises(UserError, match=f"{setting}: .* has a brace"):
+    with pytest.raises(UserError, match=f"{setting}: .* contains a brace"):
         plan(**sections).check()
 
 
 def test_a_brace_in_the_projects_own_path_is_refused(monkeypatch):
     monkeypatch.setattr("parkdet.plan.PROJECT", Path("/home/lot{1}/parkdet"))
-    with pytest.raises(UserError, match=r"project folder: /home/lot\{1\}/parkdet has a brace"):
+    with pytest.raises(UserError, match=r"project folder: /home/lot\{1\}/parkdet contains a brace"):
         plan().check()

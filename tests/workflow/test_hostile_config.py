@@ -117,8 +117,8 @@ def test_a_setting_that_is_a_word_takes_no_other_signs(section, key, value):
         ("-photos", "starts with a dash"),
         ("pho\ntos", "has a line break"),
         ("pho\0tos", "has a line break"),
-        ("pho\x1b[2Jtos", "cannot be printed"),
-        ("{photos}", "has a brace"),
+        ("pho\x1b[2Jtos", "unprintable character"),
+        ("{photos}", "contains a brace"),
     ],
 )
 def test_a_path_that_cannot_be_passed_on_is_refused_in_a_line(path, reason):

@@ -111,7 +111,7 @@ def test_the_result_of_a_check_takes_no_other_files_place(folder, capsys):
     assert "--out and --submission are the same file" in capsys.readouterr().err
     (folder / "validation.json").mkdir()
     assert check(folder, "preds") == 2
-    assert "validation.json is no regular file" in capsys.readouterr().err
+    assert "validation.json is not a regular file" in capsys.readouterr().err
 
 
 def test_missing_predictions_end_with_2_and_leave_nothing(folder, capsys):
