@@ -1,9 +1,9 @@
 """Accuracy on real photographs: stock yolov5's train() against this workflow, several seeds each.
 
-Both train on the same prepared images with the same settings for the same epochs from the same
-weights. Both results are predicted by the same inference (confidence 0.001, IoU 0.6, 300 boxes, no
-test-time augmentation) and scored on the test truth by pycocotools. Runs that are finished are not
-run again, so an interrupted benchmark goes on.
+Both train on the same prepared images with the same settings, for the same epochs and from the same
+weights. Both results predict through the same inference (confidence 0.001, IoU 0.6, 300 boxes, no
+test-time augmentation) and are scored on the test truth by pycocotools. Finished runs are not
+repeated, so an interrupted benchmark resumes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from parkdet.config import Config
 
 
 def run_workflow(preset: dict, seed: int, work: Path) -> Path:
-    """The workflow's baseline with this seed; returns its results folder. Seed 0 is the preset."""
+    """Runs the workflow's baseline with a seed (0: the preset as it is); returns its results."""
     config = {**preset, "run": f"{preset['run']}-seed{seed}" if seed else preset["run"]}
     config["training"] = {**preset["training"], "seed": seed}
     path = work / f"seed{seed}.yaml"
@@ -29,7 +29,7 @@ def run_workflow(preset: dict, seed: int, work: Path) -> Path:
 
 
 def run_stock(config: Config, dataset: Path, out: Path) -> Path:
-    """Stock yolov5 with the settings of the preset's baseline; returns its last weights."""
+    """Runs stock yolov5 with the settings of the preset's baseline; returns its last weights."""
     if not (out / "seconds.json").exists():
         train_stock(config, dataset, out)
         print(f"{out.name}: {(out / 'seconds.json').read_text()}", flush=True)

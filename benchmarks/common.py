@@ -1,4 +1,4 @@
-"""What the benchmarks share: a preset, its prepared images, trainings, scores, the machine."""
+"""What the benchmarks share: presets, their prepared images, trainings, scores, the machine."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ from parkdet.options import prepare_options, training_options  # noqa: E402
 from parkdet.plan import Plan  # noqa: E402
 
 VEHICLES = ROOT / "presets/vehicles.yaml"
-VAL_IMAGES = 8  # of a subset: enough for a validation that is not counted
+VAL_IMAGES = 8  # in a subset: enough for a validation that is not counted
 WORK = ROOT / "results/benchmarks"
 RECORDS = ROOT / "benchmarks/results"
 PREDICTION = ["--conf", "0.001", "--iou", "0.6", "--max-det", "300", "--batch-size", "16"]
@@ -40,7 +40,7 @@ def read_preset(path: Path = VEHICLES, run: str | None = None, **changes: dict) 
 
 
 def run_script(name: str, *options: object, log: Path | None = None) -> None:
-    """Runs a program of the repository; what it says goes to ``log`` if there is one.
+    """Runs a program of the repository; its output goes to ``log`` if there is one.
 
     Raises:
         subprocess.CalledProcessError: it failed.
@@ -55,7 +55,7 @@ def run_script(name: str, *options: object, log: Path | None = None) -> None:
 
 
 def prepare(config: Config) -> Path:
-    """The folder of the preset's prepared images, made when missing."""
+    """The folder of the preset's prepared images, created if missing."""
     out, plan = WORK / config.run / "dataset", Plan(config)
     if not (out / "dataset.yaml").exists():
         options = ("--data-root", plan.root, "--out", out, *prepare_options(plan))
@@ -64,7 +64,7 @@ def prepare(config: Config) -> Path:
 
 
 def subset(dataset: Path, images: int, out: Path) -> Path:
-    """A prepared set of the first images of another, whose files it links to."""
+    """A prepared set of another's first images, whose files it links to."""
     if out.exists():
         return out
     out.mkdir(parents=True)
@@ -84,7 +84,7 @@ def subset(dataset: Path, images: int, out: Path) -> Path:
 
 
 def train(config: Config, dataset: Path, out: Path, *options: object) -> list[dict[str, str]]:
-    """The preset's baseline, or what is left of it; ``options`` come last and so win.
+    """Trains the preset's baseline, or what is left of it; ``options`` come last and so win.
 
     Returns:
         The rows of its metrics file.
@@ -99,7 +99,7 @@ def train(config: Config, dataset: Path, out: Path, *options: object) -> list[di
 
 
 def train_stock(config: Config, dataset: Path, out: Path, *options: object) -> None:
-    """The preset's baseline by stock yolov5's own train(), from the start."""
+    """Trains the preset's baseline with stock yolov5's own train(), from the start."""
     training = config.training
     own = ["--data", dataset / "dataset.yaml", "--weights", Plan(config).pretrained, "--out", out]
     own += ["--epochs", config.baseline.epochs, "--seed", training.seed]
@@ -108,11 +108,11 @@ def train_stock(config: Config, dataset: Path, out: Path, *options: object) -> N
 
 
 def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, float]:
-    """AP and AP50 of weights on the test truth of a preset, by pycocotools.
+    """AP and AP50 of weights on a preset's test truth, by pycocotools.
 
     Args:
         dataset: folder of the prepared images.
-        out: where the detections go.
+        out: file to write the detections to.
     """
     plan = Plan(config)
     images = ["--images", dataset / "test.json", "--image-dir", *plan.test_images]
@@ -138,7 +138,7 @@ def score_file(detections: Path, truth: str) -> dict[str, float]:
 def train_and_score(config: Config, out: Path, threads: int | None = None) -> dict[str, float]:
     """AP and AP50 of the preset's baseline, and its training seconds; kept in ``out``.
 
-    What is finished there is not trained again, and what was interrupted goes on.
+    What is finished there is not trained again, and what was interrupted resumes.
     """
     path = out / "scores.json"
     if not path.exists():
@@ -169,7 +169,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_record(name: str, record: dict[str, Any]) -> Path:
-    """Writes the figures of a benchmark, with the machine, to benchmarks/results/."""
+    """Writes a benchmark's figures, and the machine, to benchmarks/results/."""
     path = RECORDS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"machine": machine(), **record}, indent=2) + "\n")

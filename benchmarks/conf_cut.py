@@ -1,8 +1,8 @@
-"""The cut at the size of the challenge's test set, beside the search of 2022.
+"""The cut at the size of the challenge's test set, against the search of 2022.
 
-Detections are drawn from a seed: 50 of each of 19,521 images of 1920x1080, written as json.dump
-does. Each method cuts them to 20 MB in a process of its own, interpreter start, reading and writing
-included, and what is promised of the cut is checked; a promise that is not kept ends with 1.
+Detections are drawn from a seed: 50 for each of 19,521 images of 1920x1080, written as json.dump
+does. Each method cuts them to 20 MB in a process of its own, including interpreter start, reading
+and writing. What is promised of the cut is checked; a broken promise makes the exit code 1.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from common import ROOT, WORK, table, write_record
 WIDTH, HEIGHT, CLASSES, BOXES = 1920, 1080, 14, 50
 FIRST_IMAGE, SEED = 24_651, 0
 OBJECTS = 0.1  # share of boxes that are on an object, and have high scores
-CONFIDENCE = 0.01  # least score of the inference
+CONFIDENCE = 0.01  # lowest score of the inference
 OURS = ("global", "threshold")
 
 
@@ -49,7 +49,7 @@ def draw(generator: np.random.Generator, image_id: int) -> list[dict[str, Any]]:
 
 
 def make(path: Path, images: int) -> None:
-    """Writes the detections of so many images, one image at a time."""
+    """Writes the detections of ``images`` images, one image at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(SEED)
     with path.open("w") as file:
@@ -59,7 +59,7 @@ def make(path: Path, images: int) -> None:
             file.write(f", {text}" if number else text)
         file.write("]")
         file.flush()
-        os.fsync(file.fileno())  # so that no writing is left to do while something is measured
+        os.fsync(file.fileno())  # so that no writing is left to do during the measurement
 
 
 def measure(script: str, *options: object) -> Use:
@@ -94,9 +94,9 @@ def check(uses: dict[str, list[Use]], medians: dict[str, float], equal: bool) ->
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=19_521, help="of 50 detections each")
+    parser.add_argument("--images", type=int, default=19_521, help="with 50 detections each")
     parser.add_argument("--max-bytes", type=int, default=20_000_000)
-    parser.add_argument("--rounds", type=int, default=5, help="of ours; that of 2022 runs once")
+    parser.add_argument("--rounds", type=int, default=5, help="for ours; that of 2022 runs once")
     arguments = parser.parse_args()
     folder = WORK / "conf_cut"
     source = folder / f"{arguments.images}.json"

@@ -1,13 +1,13 @@
-"""The methods of the cut on photographs and on the demo: the mean AP that each leaves.
+"""The methods of the cut on photographs and on the demo: the mean AP that each keeps.
 
-Needs the finished runs of presets/vehicles.yaml, presets/coco-traffic.yaml and of the demo in
-results/, and PARKDET_DATA. Their tune_best.pt, and COCO weights of yolov5n on coco-traffic, predict
-val and test images down to a confidence of 0.001 with 300 boxes an image (kept, so made once).
+Needs the finished runs of presets/vehicles.yaml, presets/coco-traffic.yaml and the demo in
+results/, and PARKDET_DATA. Their tune_best.pt, and yolov5n's COCO weights on coco-traffic, predict
+val and test images down to a confidence of 0.001 with 300 boxes per image (made once and kept).
 
-The test images are divided in halves at random, several times. per-class learns from one half; the
-other is cut to 1/2, ..., 1/64 of its bytes by each method and scored; then they change places. The
-oracle is per-class that learnt from the truth of the very images that are scored. Last, per-class
-learns from the val set and all test images are cut and scored, as a user does.
+The test images are split into random halves, several times. per-class learns from one half; each
+method cuts the other to 1/2, ..., 1/64 of its bytes, which is scored; then they change places. The
+oracle is per-class learnt from the truth of the very images that are scored. Last, per-class learns
+from the val set and all test images are cut and scored, as in a user's run.
 """
 
 import argparse
@@ -44,13 +44,13 @@ class Case(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Images with their truth and what was detected on them."""
+    """Images with their truth and their detections."""
 
     truth: dict
     detections: list[Detection]
 
     def of(self, images: Sequence[int]) -> "Part":
-        """The part of these images."""
+        """The part with only these images."""
         chosen = set(images)
         truth = dict(self.truth)
         truth["images"] = [item for item in truth["images"] if item["id"] in chosen]
@@ -68,7 +68,7 @@ def read_cases() -> list[Case]:
 
 
 def read_part(case: Case, name: str) -> Part:
-    """The val or the test images of a case; predicts them if that was not done yet."""
+    """The val or the test images of a case; predicts on them if that has not been done."""
     plan = Plan(case.config)
     dataset = ROOT / plan.results / "dataset"
     out = WORK / "cut_methods" / f"{case.name.replace(', ', '-').replace(' ', '-')}-{name}.json"
@@ -83,7 +83,7 @@ def read_part(case: Case, name: str) -> Part:
 
 
 def divided(part: Part, splits: int) -> Iterator[tuple[Part, Part]]:
-    """Halves of the images, each split twice: the first to learn from, the second to score."""
+    """Halves of the images, each split both ways round: one to learn from, the other to score."""
     ids = sorted(image["id"] for image in part.truth["images"])
     for seed in range(splits):
         order = np.random.default_rng(seed).permutation(ids).tolist()
@@ -97,7 +97,7 @@ def compare(known: Part, part: Part, folder: Path) -> Scores:
 
     Args:
         known: what per-class learns from.
-        folder: for files.
+        folder: for temporary files.
     """
     source = folder / "all.json"
     write_detections(source, part.detections)
@@ -121,7 +121,7 @@ def _learnt(part: Part, target: Target) -> list:
 
 
 def describe(runs: list[Scores], figure: str) -> list[list[str]]:
-    """Rows of a table: a fraction of the bytes each, mean and deviation over the runs."""
+    """Rows of a table, one per fraction of the bytes: mean and deviation over the runs."""
     target = FIGURES[figure]
     rows = []
     for divisor in DIVISORS:
@@ -143,7 +143,7 @@ def _difference(values: list[float], reference: list[float]) -> str:
 
 
 def tables_of(case: Case, directions: dict[str, list[Scores]]) -> dict[str, list[list[str]]]:
-    """The tables of a case, by what they are of."""
+    """The tables of a case, by their titles."""
     return {
         f"{case.name}, {direction}: {figure.upper()} in points": describe(runs, figure)
         for figure in FIGURES
@@ -152,7 +152,7 @@ def tables_of(case: Case, directions: dict[str, list[Scores]]) -> dict[str, list
 
 
 def measure(case: Case, splits: int, folder: Path) -> dict[str, list[Scores]]:
-    """The scores of a case: of each half, and from val to test."""
+    """The scores of a case: on each half, and from val to test."""
     test, val = read_part(case, "test"), read_part(case, "val")
     halves = [compare(known, part, folder) for known, part in divided(test, splits)]
     return {"halves of test": halves, "val to test": [compare(val, test, folder)]}

@@ -1,11 +1,11 @@
-"""Ensembles on real photographs: three weights, fused, beside each of them alone.
+"""Ensembles on real photographs: three sets of weights, fused, against each of them alone.
 
 The weights are the baselines of three seeds that `make bench-accuracy` trains. Each alone and all
-three, fused by NMS and by weighted boxes fusion, without and with test-time augmentation, predict
-the preset's test images (confidence 0.001, 300 boxes) and are scored on the test truth by
-pycocotools, at three IoU thresholds, since the gain could be that of a lucky one. The threshold is
-both that of each detector's NMS and that of the fusion. Weights alone with one view have nothing to
-fuse: `nms` and `wbf` are then the same.
+three, fused by NMS and by weighted boxes fusion, with and without test-time augmentation, predict
+on the preset's test images (confidence 0.001, 300 boxes) and are scored on the test truth by
+pycocotools. Three IoU thresholds are tried, since the gain could come from a lucky one; each
+detector's NMS and the fusion use the same. Weights alone with one view have nothing to fuse: `nms`
+and `wbf` are then the same.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     weights = [run / "weights/baseline_last.pt" for run in runs]
     missing = [str(path) for path in weights if not path.is_file()]
     if missing:
-        parser.error(f"run `make bench-accuracy` first, which trains {', '.join(missing)}")
+        parser.error(f"first run `make bench-accuracy`, which trains {', '.join(missing)}")
     plan, device = Plan(config), torch.device("cpu")
     images = read_images(runs[0] / "dataset/test.json", Path(*plan.test_images))
     detectors = [load_detector(path, images.categories, device) for path in weights]
@@ -73,7 +73,7 @@ def score(images: Iterable[ImageDetections], plan: Plan) -> dict[str, float]:
 
 
 def report(scores: dict[float, dict[str, dict[str, dict[str, float]]]]) -> str:
-    """The figures as a Markdown table: one line a threshold and way."""
+    """The figures as a Markdown table: one line for each threshold and way."""
     rows = []
     for iou, ways in scores.items():
         for way, found in ways.items():

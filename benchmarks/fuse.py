@@ -1,7 +1,7 @@
-"""Speed of fusing the detections of three detectors on an image, 300 boxes each.
+"""Speed of fusing the detections of three detectors on one image, 300 boxes each.
 
-Random places on 1920x1080 pixels, each found by all three, some pixels apart. Both fusions are
-timed in turns, the best of 20 rounds counts.
+The boxes are at random places on 1920x1080 pixels, each found by all three, a few pixels apart.
+Both fusions are timed in turns; the best of 20 rounds counts.
 """
 
 import time

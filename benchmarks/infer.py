@@ -1,13 +1,13 @@
-"""Detection: the installed yolov5's own val against this, in turns, with the same weights.
+"""Detection: the installed yolov5's own val against parkdet, in turns, with the same weights.
 
-Speed: images a second with and without test-time augmentation, in the settings of the 2022 run
-(confidence 0.01, IoU 0.7, 50 boxes). Each run is a process of its own. Counted is the pass over the
-images: decoding, scaling, the detector, suppression and writing. On our side it is all of
-scripts/infer.py but its imports.
+Speed: images per second with and without test-time augmentation, with the settings of the 2022 run
+(confidence 0.01, IoU 0.7, 50 boxes). Each run is a process of its own. The pass over the images is
+timed: decoding, scaling, the detector, suppression and writing. On our side this is all of
+scripts/infer.py except its imports.
 
-Accuracy: AP of both on photographs with a truth. There stock has batches of one image, so that its
+Accuracy: AP of both on photographs with a truth. Here stock gets batches of one image, so that its
 padding does not depend on an image's neighbours, and no time limit for its suppression. The files
-of both are scored after rounding to 0.1 pixels and 4 decimals, which is our format.
+of both are scored after rounding to 0.1 pixels and 4 decimals, as in our format.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ACCURACY_SETS = [
     ("vehicles", "test", 416),
     ("vehicles", "train", 416),
 ]
-"""Nothing is trained here, so that the 564 training photographs serve as a larger test set."""
+"""Nothing is trained here, so the 564 training photographs can serve as a larger test set."""
 
 
 class Case(NamedTuple):
@@ -73,10 +73,10 @@ def run(side: str, case: Case, limits: dict[str, float], time_limit: bool = True
 
 
 def detect_here(words: list[str]) -> None:
-    """Our side, in this process: scripts/infer.py from reading the weights on."""
+    """Our side, in this process: scripts/infer.py, from reading the weights onwards."""
     program = runpy.run_path(str(ROOT / "scripts/infer.py"))
     options = program["build_parser"]().parse_args(words)
-    import parkdet.inference.run  # noqa: F401  what it imports is not counted
+    import parkdet.inference.run  # noqa: F401  its imports are not timed
 
     started = time.perf_counter()
     program["main"](options)
@@ -85,7 +85,7 @@ def detect_here(words: list[str]) -> None:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """All sides in turns: images a second, a value a round, and what they are times stock's."""
+    """All sides in turns: images per second in each round, and the ratios to stock's."""
     count = len(json.loads((case.folder / "images.json").read_text())["images"])
     speeds: dict[str, list[float]] = {side: [] for side in (STOCK, *OURS)}
     for _ in range(rounds):
@@ -100,7 +100,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
 
 
 def compare(name: str, part: str, imgsz: int, tta: bool) -> dict[str, Any]:
-    """AP and AP50 of each side on the photographs of a set's part."""
+    """AP and AP50 of each side on the photographs of one part of a set."""
     truth, folder = read_json(truth_of(name, part)), photographs(name, part=part)
     classes = load_checkpoint(weights()).names
     ids = {classes.index(c["name"]): c["id"] for c in truth["categories"] if c["name"] in classes}
@@ -117,7 +117,7 @@ def compare(name: str, part: str, imgsz: int, tta: bool) -> dict[str, Any]:
 
 
 def translated(found: list[Detection], ids: dict[int, int]) -> list[Detection]:
-    """Detections of the classes that have an id, with that id, rounded as our format wants it."""
+    """Detections of the classes that have an id, with that id, rounded as in our format."""
     return [
         detection(each.image_id, ids[each.category_id], (x, y, x + width, y + height), each.score)
         for each in found
@@ -127,7 +127,7 @@ def translated(found: list[Detection], ids: dict[int, int]) -> list[Detection]:
 
 
 def speed_rows(found: dict[str, Any]) -> list[list[str]]:
-    """The lines of a case in the table of speeds."""
+    """A case's lines in the table of speeds."""
     case = f"{found['imgsz']}, {'with' if found['tta'] else 'without'}"
     return [
         [
@@ -143,7 +143,7 @@ def speed_rows(found: dict[str, Any]) -> list[list[str]]:
 
 
 def accuracy_rows(found: dict[str, Any]) -> list[list[str]]:
-    """The lines of a set in the table of accuracies."""
+    """A set's lines in the table of accuracies."""
     case = f"{found['set']}, {found['part']}, {found['imgsz']}"
     case += f", {'with' if found['tta'] else 'without'}"
     stock = found["scores"][STOCK]["ap"]

@@ -1,7 +1,7 @@
-"""Where the time of a detection goes: milliseconds an image of each phase, by one thread.
+"""Where the time of a detection goes: milliseconds per image in each phase, on one thread.
 
-The whole is measured beside it: the same images by as many threads as there are cores, each
-phase on each core (`predict`), and the layers alone in the same threads.
+The whole is measured as well: the same images on as many threads as there are cores, with all
+phases on each core (`predict`), and the layers alone on the same threads.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Loading alone: milliseconds an image, the installed yolov5's loader against this.
+"""Loading alone: milliseconds per image, the installed yolov5's loader against parkdet's.
 
-Both make training pictures (mosaics, with the augmentation of yolov5's defaults) from the same
-files, with and without keeping decoded images in memory, in the main process and in two loading
-processes, one thread each. The first epoch, which fills caches, is not counted. Two sets: the
-vehicles' photographs, and PNGs of 1920x1080 pixels made of them, scaled up and with a little
-noise, as a camera of parking lots might give. Each run is a process of its own, the sides take
-turns; freed memory is kept in ours, as train.py does, and not in stock's.
+Both make training images (mosaics, with the augmentation of yolov5's defaults) from the same files,
+with and without keeping decoded images in memory, in the main process and in two loader workers,
+one thread each. The first epoch, which fills caches, is not counted. There are two sets: the
+vehicles' photographs, and PNGs of 1920x1080 pixels made from these, scaled up and with a little
+noise, as a parking-lot camera might give. Each run is a process of its own and the sides take
+turns; freed memory is kept in ours, as in train.py, and not in stock's.
 """
 
 import argparse
@@ -39,7 +39,7 @@ HYP = Hyperparameters()
 
 
 class Case(NamedTuple):
-    """A set, and how its pictures are made."""
+    """A set, and how training images are made from it."""
 
     name: str
     dataset: Path
@@ -79,7 +79,7 @@ def make_pngs(source: Path, count: int, out: Path) -> Path:
 
 
 def our_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
-    """The loader of this, an epoch at a time."""
+    """parkdet's loader, one epoch at a time."""
     part = read_part(case.dataset / "dataset.yaml", "train")
     order = EpochOrder(len(part.images), SEED, "baseline")
     batches = EpochBatches(order, case.batch)
@@ -95,7 +95,7 @@ def our_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
 
 
 def stock_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
-    """The loader of yolov5, an epoch at a time."""
+    """yolov5's loader, one epoch at a time."""
     from yolov5.utils.dataloaders import create_dataloader
 
     loader, _ = create_dataloader(
@@ -117,7 +117,7 @@ SIDES = {"stock": stock_epochs, "parkdet": our_epochs}
 
 
 def milliseconds(epochs: Iterator[Iterable], images: int, counted: int) -> float:
-    """Time an image over some epochs after the first."""
+    """Time per image over some epochs after the first."""
     for _ in next(epochs):
         pass
     started = time.perf_counter()
@@ -156,7 +156,7 @@ def image_sizes(case: Case) -> list[int]:
 
 
 def measure(number: int, case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All ways to load a set; of each the milliseconds an image, a run each."""
+    """All ways to load a set; for each, the milliseconds per image in each run."""
     ways = []
     for kept in (False, True):
         for workers in (0, 2):
@@ -185,7 +185,7 @@ def report(cases: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pngs", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=2, help="of a run that are counted")
+    parser.add_argument("--epochs", type=int, default=2, help="counted per run")
     parser.add_argument("--rounds", type=int, default=3)
     for hidden in ("--case", "--workers"):
         parser.add_argument(hidden, type=int, help=argparse.SUPPRESS)

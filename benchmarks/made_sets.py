@@ -1,4 +1,4 @@
-"""Made sets in the challenge's layout, of any size, and the 2022 way to prepare them."""
+"""Generated sets in the challenge's layout, of any size, and the 2022 way to prepare them."""
 
 import json
 import random
@@ -17,9 +17,9 @@ from PIL import Image
 CLASSES = 14
 WEATHER = ("맑음", "흐림", "비", "눈")
 REGIONS = ("경기도", "서울", "부산")
-FRAMES = 29  # of a recording
-PICTURES = 20  # that are drawn; files differ by a numbered comment
-LINKS = 60_000  # to one file, fewer than ext4 allows
+FRAMES = 29  # per recording
+PICTURES = 20  # drawn; files differ by a numbered comment
+LINKS = 60_000  # per file, fewer than ext4 allows
 HEADER = 33  # bytes of a PNG before its first optional chunk
 VAL_IMAGES = 3000
 
@@ -36,11 +36,11 @@ CHALLENGE = Size(24_650, 19_521, 134_741)
 
 
 def make_set(root: Path, size: Size, width: int, height: int, linked: bool = False) -> Path:
-    """Makes a set with random boxes, the rarer the higher the class; classes have ids from 1.
+    """Makes a set with random boxes, rarer the higher the class; class ids start at 1.
 
     Args:
-        width: of the images, pixels; so is ``height``.
-        linked: few image files under many names, by hard links, for very many images.
+        width: of the images, in pixels; so is ``height``.
+        linked: makes few image files with many names, by hard links, for very many images.
     """
     names = [_name(number) for number in range(size.train + size.test)]
     parts = {"train": names[: size.train], "test": names[size.train :]}
@@ -85,7 +85,7 @@ def _name(number: int) -> str:
 
 
 def _picture(generator: np.random.Generator, width: int, height: int) -> bytes:
-    """A PNG of coarse shapes with noise, which takes about as many bytes as a photograph."""
+    """A PNG of coarse shapes with noise, about as many bytes as a photograph."""
     coarse = generator.integers(0, 256, (9, 16, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     noisy = smooth + generator.normal(0, 1, smooth.shape)
@@ -133,16 +133,16 @@ def _write(path: Path, **content: Any) -> None:
 
 
 def prepare_as_in_2022(root: Path, out: Path, most_boxes: int | None = None) -> tuple[float, int]:
-    """The procedure of 2022, restated from its description, in the cheapest reading of it.
+    """The procedure of 2022, reimplemented from its description, in its cheapest reading.
 
     For each box: look the image up in the list of the val ids, open it for its size, copy it,
     append a line to its label file.
 
     Args:
-        most_boxes: stops after so many.
+        most_boxes: stops after this many.
 
     Returns:
-        Seconds, and boxes that were done.
+        Seconds, and the number of boxes done.
     """
     started = time.perf_counter()
     content = json.loads((root / "train/label/Train.json").read_text(encoding="utf-8"))

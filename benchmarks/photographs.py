@@ -16,9 +16,9 @@ OUT = WORK / "infer"
 
 
 def photographs(name: str, most: int | None = None, part: str = "test") -> Path:
-    """A folder with copies of the first images of a set's part and, for each side, their list.
+    """A folder with copies of the first images of a set's part, and a list of them for each side.
 
-    Files are named after the images' ids, as stock wants it. The classes are those of the weights.
+    Files are named after the images' ids, as stock requires. The classes are those of the weights.
     """
     folder = OUT / f"{name}-{part}-{most or 'all'}"
     if (folder / "dataset.yaml").exists():
@@ -57,5 +57,5 @@ def truth_of(name: str, part: str) -> Path:
 
 
 def weights() -> Path:
-    """The weights that both sides detect with: those the preset starts from."""
+    """The weights that both sides detect with: those that the preset starts from."""
     return Path(Plan(read_preset()).pretrained)

@@ -1,9 +1,8 @@
-"""Accuracy in bf16 and fp32 and of stock yolov5: the vehicles preset's baseline, several seeds.
+"""Accuracy in bf16, in fp32 and of stock yolov5: the vehicles preset's baseline, several seeds.
 
-Each training ends with AP on the test truth by pycocotools, predicted by our inference. What is
-finished is not trained again, and what was interrupted goes on (stock begins anew), so the
-trainings can be run one at a time, for example `--seeds 3 --sides bf16`; the figures are those of
-all that is finished.
+Each training ends with AP on the test truth by pycocotools, predicted by our inference. Finished
+trainings are not repeated and interrupted ones resume (stock starts over), so they can be run one
+at a time, for example `--seeds 3 --sides bf16`; the figures are those of all that are finished.
 """
 
 import argparse
@@ -44,7 +43,7 @@ def finished(folder: Path) -> Runs:
 
 
 def train_stock_and_score(config: Config, out: Path) -> dict[str, float]:
-    """As train_and_score, by stock yolov5's own train() with the same settings."""
+    """Like train_and_score, with stock yolov5's own train() and the same settings."""
     path = out / "scores.json"
     if not path.exists():
         dataset = prepare(config)
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--sides", choices=SIDES, nargs="+", default=SIDES)
     parser.add_argument("--imgsz", type=int, help="default: the preset's")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for ours")
     arguments = parser.parse_args()
     preset = read_preset(arguments.preset)
     imgsz = arguments.imgsz or preset.training.imgsz
@@ -97,7 +96,7 @@ def main() -> None:
 def differences(
     first: dict[int, dict[str, float]], second: dict[int, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """For each figure the paired difference over the seeds that both sides have, if two or more."""
+    """Each figure's paired difference over the seeds that both sides have, if two or more."""
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:
         return {}

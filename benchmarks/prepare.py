@@ -1,8 +1,8 @@
-"""Preparing data: prepare_dataset.py beside the procedure of 2022, and how it grows.
+"""Preparing data: prepare_dataset.py against the procedure of 2022, and how its time grows.
 
-All sets are made (`made_sets.py`) and removed at the end. Their files have just been written, so
-both sides read them from memory; what they write goes to the disk of `--folder`. Of the 2022
-procedure a stated number of boxes is done, and its time extrapolated to all of them.
+All sets are generated (`made_sets.py`) and removed at the end. Their files have just been written,
+so both sides read them from memory; what they write goes to the disk of `--folder`. The 2022
+procedure does a stated number of boxes, and its time is extrapolated to all of them.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from made_sets import CHALLENGE, VAL_IMAGES, Size, make_set, prepare_as_in_2022
 
 from parkdet.data.threads import map_in_threads
 
-LARGE = Size(train=2000, test=0, boxes=10_932)  # as many boxes an image as the challenge has
+LARGE = Size(train=2000, test=0, boxes=10_932)  # as many boxes per image as in the challenge
 BOXES_2022 = {"small": 30_000, "large": 1500}
 
 
 def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
-    """Runs a command to its end: seconds, peak memory in MB, and what it said.
+    """Runs a command to its end: seconds, peak memory in MB, and its output.
 
     Raises:
         RuntimeError: it failed.
@@ -50,7 +50,7 @@ def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
 
 
 def _peak_kilobytes(pid: int) -> int:
-    """Peak memory so far; getrusage would count that of this process when it started the other."""
+    """Peak memory so far; getrusage would count this process's own from when it forked."""
     found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) if found else 0
 
@@ -64,7 +64,7 @@ def prepare(root: Path, out: Path, images: int, *options: str) -> dict[str, floa
 
 
 def beside_2022(name: str, root: Path, size: Size) -> dict[str, Any]:
-    """Both sides on one set; ours anew, again, and with near-duplicates looked for."""
+    """Both sides on one set; ours for the first time, again, and with a near-duplicate search."""
     seconds, done = prepare_as_in_2022(root, root / "out-2022", BOXES_2022[name])
     out = root / "out"
     ours = {
@@ -85,7 +85,7 @@ def beside_2022(name: str, root: Path, size: Size) -> dict[str, Any]:
 
 
 def workflow(root: Path, folder: Path) -> dict[str, Any]:
-    """Snakemake on a set: a dry run of everything, and preparing it three times."""
+    """Snakemake on a set: a dry run of everything, then three runs of the preparation."""
     folder.mkdir()
     settings = {"run": "full", "data": {"root": str(root), "split": "random"}}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
@@ -107,14 +107,14 @@ def workflow(root: Path, folder: Path) -> dict[str, Any]:
 
 
 def growth(images: int, folder: Path) -> dict[str, Any]:
-    """A set of few small files under many names, with the challenge's number of boxes an image."""
+    """A set of few small files with many names, with the challenge's number of boxes per image."""
     size = Size(images, 0, round(images * CHALLENGE.boxes / CHALLENGE.train))
     root = make_set(folder, size, 64, 36, linked=True)
     return {"images": images, "boxes": size.boxes, **prepare(root, root / "out", images)}
 
 
 def remove(folder: Path) -> None:
-    """Removes a tree; in threads, because ext4 is slow to remove a long symlink."""
+    """Removes a tree; in threads, because ext4 is slow at removing long symlinks."""
     places = list(os.walk(folder, topdown=False))
     files = [f"{place}/{name}" for place, _, names in places for name in names]
     deque(map_in_threads(os.unlink, files, "removing"), maxlen=0)

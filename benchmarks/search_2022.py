@@ -1,4 +1,4 @@
-"""The search for a threshold as it was done in 2022, restated: writes the file anew at each step.
+"""The threshold search of 2022, reimplemented: it writes the whole file again at each step.
 
 The threshold goes up by 0.01 until the file is under the limit, back by one step, then up by 0.001
 until it is under the limit again. Thresholds are exact multiples of 0.001.
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 def write_from(records: list[dict], step: int, out: Path) -> int:
-    """Writes the records of scores from ``step`` / 1000 on; returns the bytes of the file."""
+    """Writes the records with scores from ``step`` / 1000 up; returns the file's bytes."""
     with out.open("w") as file:
         json.dump([record for record in records if record["score"] >= step / 1000], file)
     return out.stat().st_size
 
 
 def search(records: list[dict], out: Path, max_bytes: int) -> float:
-    """Leaves the file of the least threshold that fits; returns the threshold."""
+    """Leaves the file for the lowest threshold that fits; returns that threshold."""
     step = 0
     while write_from(records, step, out) >= max_bytes:
         step += 10

@@ -1,8 +1,8 @@
-"""Where the time of a training step goes on a CPU, and what each measure of ours gains.
+"""Where the time of a training step goes on a CPU, and what each of our measures gains.
 
-Steps of yolov5n on random pixels, without loading: first as stock yolov5 computes (fp32, channels
-first, memory returned to the system at once), then with one measure more at a time. Each side is a
-process of its own; the sides take turns.
+Steps of yolov5n on random pixels, without loading: first computed as stock yolov5 does (fp32,
+channels first, memory returned to the system at once), then with one more measure at a time. Each
+side is a process of its own; the sides take turns.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PHASES = ("forward", "loss", "backward", "step")
 
 
 def run_steps(measures: list[str], imgsz: int, batch: int, steps: int) -> dict[str, list[float]]:
-    """Milliseconds an image of each phase, a value a step; runs in this process."""
+    """Milliseconds per image in each phase, one value per step; runs in this process."""
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as train.py sets it
     if "memory kept" in measures:
         from parkdet.memory import keep_freed_memory
@@ -72,7 +72,7 @@ def run_steps(measures: list[str], imgsz: int, batch: int, steps: int) -> dict[s
 
 
 def measure(count: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Medians of one side, the first ``count`` measures taken, in a process of its own."""
+    """Medians of one side, with the first ``count`` measures, in a process of its own."""
     words = [sys.executable, __file__, "--side", str(count), "--imgsz", str(arguments.imgsz)]
     words += ["--batch-size", str(arguments.batch_size), "--steps", str(arguments.steps)]
     done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--imgsz", type=int, default=416)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=8, help="a run, of which two are not counted")
+    parser.add_argument("--steps", type=int, default=8, help="per run; two are not counted")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

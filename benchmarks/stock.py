@@ -1,8 +1,8 @@
-"""The installed yolov5's own train(), unchanged, made to run so that ours can be held against it.
+"""The installed yolov5's own train(), unchanged, made to run so that ours can be compared with it.
 
-What stands in its way beside today's packages is put right from outside: parkdet.detector.compat
-for the imports, and `made_to_run` below for what only its training needs. No step of the training
-is replaced. All this changes global state, so it is for processes of their own.
+What fails with today's packages is fixed from outside: by parkdet.detector.compat for the imports,
+and by `made_to_run` below for what only its training needs. No step of the training is replaced.
+All this changes global state, so it belongs in a process of its own.
 """
 
 import argparse
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 
 def made_to_run() -> types.ModuleType:
-    """The module yolov5.train, importable, reading its own checkpoints and fetching nothing."""
+    """The module yolov5.train, made to import, read its own checkpoints and fetch nothing."""
     import numpy as np
     import torch
 
@@ -23,7 +23,7 @@ def made_to_run() -> types.ModuleType:
     roboflow = types.ModuleType("yolov5.utils.roboflow")
     roboflow.RoboflowConnector = None
     sys.modules.setdefault("yolov5.utils.roboflow", roboflow)
-    np.trapz = np.trapezoid  # gone from numpy 2.4, used by its metrics
+    np.trapz = np.trapezoid  # its metrics use it; removed in numpy 2.4
     trusting_load = torch.load
     torch.load = lambda *args, **kwargs: trusting_load(*args, **{"weights_only": False} | kwargs)
     from yolov5 import train
@@ -56,5 +56,5 @@ def stock_options(
 
 
 def without_validation(train: types.ModuleType) -> None:
-    """Takes its validations out, which do not change the weights; its own --noval fails."""
+    """Removes its validations, which do not change the weights; its own --noval fails."""
     train.validate.run = lambda data, **_: ((0.0,) * 7, [0.0] * data["nc"], [0.0] * data["nc"], ())

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", choices=["ram", "disk"])
-    parser.add_argument("--skip-validation", action="store_true", help="its own noval fails")
+    parser.add_argument("--skip-validation", action="store_true", help="its own --noval fails")
     options = vars(parser.parse_args())
     out, hyp = options["out"], options.pop("hyp")
     train = made_to_run()

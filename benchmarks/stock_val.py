@@ -1,7 +1,7 @@
 """Detects with the installed yolov5's own val.run(), unchanged; see stock.py.
 
-Measured is its pass over the images, from the first request for a batch to the written JSON file.
-What it would do with the file afterwards (score it by a truth that is not there) is left out.
+Its pass over the images is timed, from the first request for a batch to the written JSON file.
+What it would do with the file afterwards (score it against a truth that is not there) is left out.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--iou-thres", type=float, required=True)
     parser.add_argument("--max-det", type=int, required=True)
     parser.add_argument("--augment", action="store_true")
-    parser.add_argument("--no-time-limit", action="store_true", help="of its suppression")
+    parser.add_argument("--no-time-limit", action="store_true", help="for its suppression")
     options = vars(parser.parse_args())
     out, unlimited = options.pop("out"), options.pop("no_time_limit")
     options |= {name: str(options[name]) for name in ("data", "weights")}
@@ -38,7 +38,7 @@ def main() -> None:
 
     def written(*_: object) -> None:
         times.append(time.perf_counter())
-        raise RuntimeError("not to be scored here")  # which it logs
+        raise RuntimeError("not to be scored here")  # it only logs this
 
     val.check_requirements = written
     callbacks = Callbacks()

@@ -1,10 +1,10 @@
-"""Training speed: the installed yolov5's own train() against this, in turns on the same images.
+"""Training speed: the installed yolov5's own train() against parkdet, in turns on the same images.
 
-Each run is a process of its own: yolov5n, two loading processes, each side's default number of
-threads. Counted are whole epochs after the first, in which both sides fill their caches: from the
-last batch of an epoch to the last batch of the next. That includes loading, the moving average,
-saving and logging; only validation is left out. Stock decodes every image each time unless told
-otherwise, so the opponent is stock with its RAM cache; without it, it runs once.
+Each run is a process of its own: yolov5n, two loader workers, each side's default number of
+threads. Whole epochs are timed, from the last batch of one to the last batch of the next; the first
+does not count, as both sides fill their caches in it. This includes loading, the moving average,
+saving and logging; only validation is left out. By default stock decodes every image every time, so
+the opponent is stock with its RAM cache; without the cache it runs once.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from parkdet.config import Config
 
 OPPONENT, WITHOUT_CACHE = "stock, RAM cache", "stock, no cache"
 OURS = {"parkdet": "auto", "parkdet, fp32": "fp32"}
-SIZES = ((320, 8), (416, 16))  # pixels and images a batch
+SIZES = ((320, 8), (416, 16))  # pixels and images per batch
 
 
 class Case(NamedTuple):
-    """What all sides train: images of ``imgsz`` pixels in batches, whole epochs."""
+    """What all sides train on: images of ``imgsz`` pixels in batches, whole epochs."""
 
     imgsz: int
     batch: int
@@ -39,12 +39,12 @@ class Case(NamedTuple):
 
 
 def images_of(case: Case) -> Path:
-    """The folder of the case's images, made when missing."""
+    """The folder of the case's images, created if missing."""
     return subset(prepare(case.config()), case.images, WORK / "speed" / f"images-{case.images}")
 
 
 def run_stock(case: Case, cached: bool, out: Path) -> list[float]:
-    """Images a second of each epoch after the first."""
+    """Images per second in each epoch after the first."""
     options = ["--skip-validation", "--workers", 2, *(["--cache", "ram"] if cached else [])]
     train_stock(case.config(), images_of(case), out, *options)
     ends = json.loads((out / "seconds.json").read_text())["trained_after"]
@@ -52,7 +52,7 @@ def run_stock(case: Case, cached: bool, out: Path) -> list[float]:
 
 
 def run_ours(case: Case, precision: str, out: Path) -> list[float]:
-    """Images a second of each epoch after the first."""
+    """Images per second in each epoch after the first."""
     config = case.config(precision)
     rows = train(config, images_of(case), out, "--workers", 2)
     return [float(row["images_per_s"]) for row in rows[1:]]
@@ -73,7 +73,7 @@ def run(side: str, case: Case, round_: int) -> list[float]:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """All sides in turns; images a second of each side, an epoch each, in lists a round."""
+    """All sides in turns; for each side, a list per round of its epochs' images per second."""
     speeds: dict[str, list[list[float]]] = {}
     for round_ in range(rounds):
         for side in (OPPONENT, *OURS):
@@ -97,7 +97,7 @@ def median_of(rounds: list[list[float]]) -> float:
 
 
 def rows_of(found: dict[str, Any]) -> list[list[str]]:
-    """The lines of a case in the table."""
+    """A case's lines in the table."""
     rows = []
     for side, rounds in found["images_per_s"].items():
         every, median = [speed for epochs in rounds for speed in epochs], median_of(rounds)
@@ -113,7 +113,7 @@ def rows_of(found: dict[str, Any]) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=240, help="images that are trained on")
+    parser.add_argument("--images", type=int, default=240, help="images to train on")
     parser.add_argument("--epochs", type=int, default=3, help="the first is not counted")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
