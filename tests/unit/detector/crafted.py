@@ -1,4 +1,4 @@
-"""Checkpoint files put together by hand, to be sound but for one thing."""
+"""Checkpoint files put together by hand, sound except for one thing."""
 
 import pickle
 import resource

@@ -48,7 +48,7 @@ def test_no_boxes_no_change():
     assert anchors.fit_anchors(build_model("yolov5n", 2), SHAPES, empty, 4.0, 640) == 1.0
 
 
-def test_requested_number_of_anchors_a_layer(monkeypatch):
+def test_requested_number_of_anchors_per_layer(monkeypatch):
     monkeypatch.setattr(anchors, "GENERATIONS", 10)
     model = build_model("yolov5n", 2, anchors_per_layer=4)
     anchors.fit_anchors(model, SHAPES, _labels(0.1, 0.1), 4.0, 640)

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def model():
-    """With statistics as after some training, so that to leave a layer out shows."""
+    """With statistics as after some training, so that leaving a layer out shows."""
     model = build_model("yolov5n", 3, seed=1)
     with torch.no_grad():
         for _ in range(2):
@@ -26,7 +26,7 @@ def images(count=2):
 
 
 def in_a_gap(values):
-    """A number in the widest gap of the middle half, so that rounding moves none across it."""
+    """A number in the widest gap of the middle half, so that rounding moves no value across it."""
     values = values.flatten().sort().values
     middle = values[len(values) // 4 : 3 * len(values) // 4]
     widest = middle.diff().argmax()
@@ -55,7 +55,7 @@ def test_none_above_the_confidence_is_an_empty_tensor(model):
     ] * 2
 
 
-def test_only_the_asked_layers(model):
+def test_only_the_requested_layers(model):
     detector = FastDetector(model, "fp32", CPU)
     every = detector(images(1), 0.0)[0]
     cells = [3 * (64 // stride) * (96 // stride) for stride in (8, 16, 32)]

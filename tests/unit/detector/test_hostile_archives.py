@@ -129,7 +129,7 @@ def test_hostile_archive_is_a_clear_error(name, tmp_path, refusal):
 
 
 def test_archives_cut_short_or_damaged_anywhere_are_clear_errors(tmp_path):
-    """With seeded damage: it may go unnoticed, but nothing but a clear error comes of it."""
+    """Seeded damage may go unnoticed, but leads to nothing other than a clear error."""
     path = tmp_path / "a.pt"
     sound = write_archive(path, SOUND, [DATA]).read_bytes()
     choice = random.Random(1)

@@ -71,7 +71,7 @@ def test_no_call_in_a_file_runs(name, tmp_path, refusal):
 
 
 def test_each_layer_that_may_be_named_is_one_of_yolov5_or_pytorch():
-    moved = {"yolo.Model", "experimental.CrossConv"}  # since v5, where they had these places
+    moved = {"yolo.Model", "experimental.CrossConv"}  # moved since v5, which had them here
     moved |= {"experimental.GhostBottleneck", "experimental.GhostConv"}
     tables = {"yolov5.models": foreign.MODULES, "torch.nn.modules": foreign.LAYERS}
     for package, table in tables.items():
@@ -104,7 +104,7 @@ INSTRUCTIONS = {
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
-def test_only_the_instructions_of_torch_save_are_done(name, tmp_path, refusal):
+def test_only_the_instructions_of_torch_save_are_executed(name, tmp_path, refusal):
     path = write_archive(tmp_path / "a.pt", assembled(INSTRUCTIONS[name]))
     assert f"its pickle has a {name} instruction" in refusal(path)
 
@@ -117,7 +117,7 @@ def _unfolding(levels):
 
 
 def _module(levels):
-    """The instructions for a module that holds another twice, that one another, and so on."""
+    """The instructions for a module that holds another twice, which holds another, and so on."""
     if levels == 0:
         return MODEL + b")\x81" + body({"_parameters": {}, "_buffers": {}, "_modules": {}}) + b"b"
     memo = bytes([100 + levels])

@@ -11,7 +11,7 @@ from parkdet.detector import compiled, norm_silu
 from parkdet.detector.build import build_model
 from parkdet.detector.norm_silu import NormSiLU, fuse_norm_silu
 
-# With fewer channels than the vectors are wide, whole vectors, and some left over.
+# With fewer channels than a vector holds, with whole vectors, and with some channels left over.
 SHAPES = [(2, 8, 5, 7), (3, 16, 1, 1), (2, 40, 33, 21), (1, 4, 300, 301)]
 
 
@@ -84,7 +84,7 @@ def test_saturated_values_are_as_in_torch():
     images, (plain, fused) = images_of((2, 1, 5, 7)), layers_of(1)
     gradient = torch.ones(2, 1, 5, 7)
     for layer in (plain, fused):
-        layer.weight.data.fill_(1000.0)  # after it sigmoid is 0 or 1 almost everywhere
+        layer.weight.data.fill_(1000.0)  # makes sigmoid 0 or 1 almost everywhere
     for ours, theirs in zip(
         run(fused, images, gradient), run(plain, images, gradient), strict=True
     ):
@@ -165,7 +165,7 @@ def test_without_a_compiler_the_model_stays_as_it_is(monkeypatch, caplog):
     assert "no C++ compiler was found" in caplog.text
 
 
-def test_a_compiler_that_fails_is_told_and_does_not_stop_anything(monkeypatch, caplog, tmp_path):
+def test_a_compiler_that_fails_is_reported_and_stops_nothing(monkeypatch, caplog, tmp_path):
     broken = tmp_path / "c++"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\necho "no room" >&2\nexit 1\n')
     broken.chmod(0o755)

@@ -8,7 +8,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("requested", ["fp32", "bf16"])
-def test_asked_for_is_what_you_get(requested):
+def test_a_requested_precision_is_used(requested):
     assert resolve_precision(requested, CPU, training=True) == requested
 
 

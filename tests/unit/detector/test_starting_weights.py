@@ -31,7 +31,7 @@ def test_foreign_weights_become_ours(command, foreign, tmp_path):
 
 
 def test_a_release_is_fetched_once_and_kept(command, foreign, tmp_path, monkeypatch):
-    """The network is left out; tests/unit/test_download.py has what happens on it."""
+    """Without the network, which tests/unit/test_download.py covers."""
     digest = hashlib.sha256(foreign.read_bytes()).hexdigest()
     fetched = []
 
@@ -69,7 +69,7 @@ def test_every_release_of_v7_has_a_checksum(size):
 
 
 @pytest.mark.parametrize("name", ["yolov5", "yolov5s-v5.0", "yolov5s.pt", "yolov5s\n"])
-def test_other_names_are_no_releases(name):
+def test_other_names_are_not_releases(name):
     assert find_release(name) is None
 
 
@@ -90,7 +90,7 @@ def test_random_weights_follow_the_seed_alone(command, tmp_path):
         (("--source", "none", "--arch", "yolov9"), "choose one of: "),
     ],
 )
-def test_what_cannot_be_had_is_said(command, options, message, tmp_path, capsys, monkeypatch):
+def test_unusable_weights_are_explained(command, options, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert command(*options, "--out", tmp_path / "out.pt") == 2
     assert message in capsys.readouterr().err

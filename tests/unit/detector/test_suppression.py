@@ -66,7 +66,7 @@ def test_boxes_of_two_classes_do_not_suppress_each_other():
     assert found[:, 5].tolist() == [0, 1]
 
 
-def test_most_candidates_are_the_best():
+def test_max_candidates_keeps_the_best():
     predictions = _predictions(3, images=1)
     (few,) = non_max_suppression(predictions, 0.1, 1.0, 300, max_candidates=7)
     (many,) = non_max_suppression(predictions, 0.1, 1.0, 300)

@@ -1,10 +1,11 @@
 """Runs the training command again and again in forks of one warmed-up process, and kills it.
 
-Reads one request a line from stdin and answers each with a line on stdout, both JSON:
+Reads one request per line from stdin and answers each with a line on stdout, both JSON:
 `{"commands": [[option, ...], ...], "after": seconds or null, "point": text or null, "number": n}`.
-The commands run one after the other in one process, which gets SIGKILL after so many seconds, or
-when it reaches the point the n-th time. The answer is `{"code", "stage", "phase", "seconds"}`; code
--9 if it was killed. Points are `enter PHASE`, `before CALL in PHASE` and `after CALL in PHASE`.
+The commands run one after the other in one process, which gets SIGKILL after that many seconds, or
+when it reaches the point for the n-th time. The answer is `{"code", "stage", "phase", "seconds"}`,
+with code -9 if it was killed. Points are `enter PHASE`, `before CALL in PHASE` and `after CALL in
+PHASE`.
 """
 
 import functools
@@ -28,7 +29,7 @@ CALLS = ("fsync", "replace")
 
 
 class Place:
-    """Where a child is, in memory that its parent sees; and where it is to be killed."""
+    """Where a child is, in memory that its parent sees, and where to kill it."""
 
     def __init__(self):
         self.memory = mmap.mmap(-1, 2)

@@ -14,7 +14,7 @@ RANK = int(os.environ["RANK"])
 
 
 def trace(what: str) -> None:
-    """Appears whole, for those who wait for it."""
+    """Leaves a trace, which appears whole to those who wait for it."""
     path = FOLDER / f"{what}-{RANK}"
     path.with_suffix(".new").write_text(str(os.getpid()))
     path.with_suffix(".new").rename(path)
@@ -32,7 +32,7 @@ def gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    # The launcher reaps a rank when it looks next.
+    # The launcher reaps a rank the next time it looks.
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
 

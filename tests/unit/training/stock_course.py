@@ -3,7 +3,7 @@
     stock_course.py FOLDER
 
 FOLDER/given.pt holds the batches, labels and sizes, hyperparameters, options and which year's
-course is meant; FOLDER/course.pt is written: the weights that its model and its average end with.
+course to run; the final weights of its model and its average are written to FOLDER/course.pt.
 """
 
 import sys
@@ -35,7 +35,7 @@ class Recorded:
 
 
 def as_in_2022(train):
-    """Takes out the clipping, and puts the norm group where the warm-up takes it for the biases."""
+    """Removes the clipping, and puts the norm group where the warm-up takes it for the biases."""
     build = train.smart_optimizer
 
     def norm_first(*args, **kwargs):

@@ -24,7 +24,7 @@ def automatic(settings):
 
 
 def tried(per_image, limit, most, ends_at=10**9):
-    """Sizes that are tried, and the one that is taken, with 100 bytes for the model."""
+    """The sizes that are tried and the one that is chosen, with 100 bytes for the model."""
     sizes = []
 
     def needed(size):
@@ -42,11 +42,11 @@ def test_a_batch_that_runs_out_of_memory_ends_the_search():
     assert tried(per_image=10, limit=10**6, most=64, ends_at=8) == ([1, 2, 4, 8], 4)
 
 
-def test_it_is_not_larger_than_useful():
+def test_it_never_exceeds_the_useful_size():
     assert tried(per_image=10, limit=10**6, most=6) == ([1, 2, 4], 4)
 
 
-def test_one_image_is_the_least():
+def test_the_smallest_batch_is_one_image():
     assert tried(per_image=10, limit=50, most=64) == ([1], 1)
     assert tried(per_image=10, limit=-1, most=64) == ([], 1)
 
@@ -98,13 +98,13 @@ def test_other_settings_are_measured_anew(automatic, monkeypatch):
     assert len(calls) == 2
 
 
-def test_a_number_stays(settings, monkeypatch):
+def test_a_given_number_is_kept(settings, monkeypatch):
     assert not measured_as(monkeypatch, 2)
     assert settle_batch_size(read_job(settings)).settings.batch_size == 4
 
 
 def test_it_really_measures_on_a_cpu(automatic):
-    """In a process of its own, as freed memory of other tests would be used again."""
+    """In a process of its own, as memory freed by other tests would be reused."""
     command = [
         *(sys.executable, train_command.__file__, "--batch-size", "auto", "--epochs", "1"),
         *("--dataset", automatic.dataset, "--weights", automatic.weights, "--imgsz", "320"),

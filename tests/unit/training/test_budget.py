@@ -18,7 +18,7 @@ PICTURES = 100
 
 
 def course(budget_seconds, planned, epoch_seconds, validation_seconds=0.0, val_period=1):
-    """A training as far as its times go; returns its state at the end."""
+    """A training reduced to its times; returns its final state."""
     state = SimpleNamespace(epochs=planned, decided_after=0, epoch=0, seconds=0.0, history=[])
     state.decisions = []
     val_images = 20 if validation_seconds else 0
@@ -48,7 +48,7 @@ def test_the_first_epoch_fills_the_cache_and_does_not_decide():
     assert state.seconds == 97
 
 
-def test_where_few_epochs_fit_the_first_decides():
+def test_if_few_epochs_fit_the_first_decides():
     assert course(100, 50, lambda _: 45).decisions == [(1, 2)]
     assert course(100, 50, lambda _: 60).decisions == [(1, 1)]
 
@@ -57,7 +57,7 @@ def test_validations_count():
     state = course(100, 50, lambda _: 5, validation_seconds=5, val_period=2)
     assert state.seconds == 90  # 12 epochs and 6 validations; 13 have 7, so 100 s
     state = course(100, 50, lambda _: 4, validation_seconds=0.4, val_period=0)
-    assert state.seconds == 96.4  # not yet measured, it is guessed
+    assert state.seconds == 96.4  # a validation that has not been measured is guessed
 
 
 def test_a_machine_that_gets_slower_shortens_again():
@@ -72,7 +72,7 @@ def test_a_machine_that_gets_faster_does_not_lengthen():
     assert state.decisions == [(2, 24)]
 
 
-def test_one_slow_epoch_is_no_pace():
+def test_one_slow_epoch_does_not_set_the_pace():
     state = course(100, 50, lambda epoch: 4.5 if epoch == 10 else 4)
     assert state.decisions == [(2, 24)]
 
@@ -84,7 +84,7 @@ def test_one_slow_epoch_is_no_pace():
     share=st.floats(0, 0.1),
     period=st.integers(0, 4),
 )
-def test_it_ends_inside_the_budget(planned, epoch, fill, share, period):
+def test_it_ends_within_the_budget(planned, epoch, fill, share, period):
     validation = share * epoch
     budget = 2 * (3 * epoch + fill + 3 * validation)
     state = course(budget, planned, lambda number: epoch + fill * (number == 1), validation, period)
@@ -100,7 +100,7 @@ def test_as_many_epochs_as_fit(planned, epoch, share):
 
 
 class Clock:
-    """Seconds that pass at batches only."""
+    """A clock that advances only at batches."""
 
     def __init__(self, monkeypatch, seconds=10.0):
         self.now, self.seconds = 0.0, seconds
@@ -134,7 +134,7 @@ def elsewhere(settings, name):
     )
 
 
-def test_the_schedule_ends_inside_the_budget(tight, clock, messages, monkeypatch):
+def test_the_schedule_ends_within_the_budget(tight, clock, messages, monkeypatch):
     monkeypatch.setattr("parkdet.training.schedule.LEAST_WARMUP", 3)
     train(tight)
     table = rows(tight)
@@ -165,8 +165,8 @@ def test_mosaics_close_before_the_new_end(tight, clock, monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_loading_processes_learn_of_the_new_end(tight, clock, workers):
-    """As the same number of epochs asked for, once decided: mosaics are in the weights."""
+def test_loader_workers_learn_of_the_new_end(tight, clock, workers):
+    """The weights show when mosaics closed, and must not depend on the number of workers."""
     closing = dataclasses.replace(tight, close_mosaic=4, workers=workers)
     train(closing)
     other = elsewhere(dataclasses.replace(closing, workers=1 - workers), "other")
@@ -181,8 +181,8 @@ def test_a_budget_larger_than_needed_changes_nothing(settings, uninterrupted, cl
 
 
 @pytest.mark.parametrize("place", [(0, 2), (1, 3), (2, 0), (4, 2)])
-def test_the_decision_outlives_a_kill(tight, clock, monkeypatch, place):
-    """Also on a machine that would decide otherwise, once the decision is saved."""
+def test_the_decision_survives_a_kill(tight, clock, monkeypatch, place):
+    """Once saved, it also holds on a machine that would decide otherwise."""
     whole = elsewhere(tight, "whole")
     train(whole)
     with monkeypatch.context() as patch:
@@ -224,7 +224,7 @@ def test_killed_before_and_after_the_decision_is_saved(tight, clock, monkeypatch
             train(tight)
     latest = ["epoch-000001-batch-000000", "epoch-000001-batch-000003"][saved]
     assert progress(tight)[-1] == latest
-    clock.seconds = 5.0  # decides otherwise where it was not saved
+    clock.seconds = 5.0  # decides otherwise if nothing was saved
     train(tight)
     assert len(rows(tight)) == (6 if saved else 12)  # 30 s, then 15 s each
 

@@ -7,7 +7,7 @@ from parkdet.training.determinism import arithmetic
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_threads_and_algorithms_are_set_for_the_block_alone(deterministic, monkeypatch):
+def test_threads_and_algorithms_are_set_only_within_the_block(deterministic, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", deterministic)
     with arithmetic(2, deterministic):
         assert torch.get_num_threads() == 2

@@ -15,7 +15,7 @@ from parkdet.training.devices import count_processes, device_of_rank
         ("cuda:0,2,3", 3, 3),
     ],
 )
-def test_a_process_for_each_gpu_that_is_named_else_as_many_as_asked_for(device, processes, count):
+def test_one_process_per_named_gpu_else_as_many_as_requested(device, processes, count):
     assert count_processes(device, processes) == count
 
 

@@ -1,4 +1,4 @@
-"""What the machine lacks is told in clear words."""
+"""What the machine lacks is explained in plain words."""
 
 import dataclasses
 import errno
@@ -46,13 +46,13 @@ def test_too_little_memory_names_the_batch_size(settings, monkeypatch, error):
     assert "\n" not in str(raised.value)
 
 
-def test_memory_that_really_cannot_be_had_is_recognised(settings, monkeypatch):
+def test_a_real_allocation_failure_is_recognised(settings, monkeypatch):
     after_each_batch(monkeypatch, lambda _: torch.empty(2**55, dtype=torch.uint8))
     with pytest.raises(UserError, match="lower batch_size"):
         train(settings)
 
 
-def test_a_killed_loading_process_names_the_workers(settings, monkeypatch):
+def test_a_killed_loader_worker_names_the_option(settings, monkeypatch):
     def kill_worker(trainer):
         os.kill(trainer._loader._iterator._workers[0].pid, signal.SIGKILL)
 
@@ -63,7 +63,7 @@ def test_a_killed_loading_process_names_the_workers(settings, monkeypatch):
 
 
 def test_too_little_shared_memory_names_it_and_the_workers(settings, monkeypatch):
-    def fail(*_, **__):  # as torch does in a loading process
+    def fail(*_, **__):  # as torch does in a loader worker
         raise RuntimeError(
             "unable to allocate shared memory(shm) for file </torch_1_2_0>: "
             "No space left on device (28)"

@@ -18,7 +18,7 @@ from parkdet.training.setup import read_job
 EPOCHS, BATCHES = 4, 33
 # Training amplifies rounding: from random weights, or at yolov5's own rates, differences of 1e-6
 # (another memory layout is enough) grow to 1e-1 within these steps. At these rates they stay below
-# 1e-5; gains eight times yolov5's make gradients that are clipped in about half of the steps.
+# 1e-5; with gains eight times yolov5's, gradients are clipped in about half of the steps.
 HYP = Hyperparameters(lr0=0.0002, warmup_bias_lr=0.0004, box=0.4, obj=8.0, cls=4.0)
 ASSETS = Path(__file__).parents[3] / "assets"
 COURSE = Path(__file__).with_name("stock_course.py")
@@ -38,7 +38,7 @@ def trained_weights(tmp_path_factory):
 
 @pytest.fixture
 def larger_dataset(tmp_path, write_part):
-    """132 iterations of four images but one: 100 of warm-up, then some."""
+    """132 iterations of four images, less one image: 100 of warm-up, then some."""
     root = tmp_path / "prepared"
     write_part(root, "train", 4 * BATCHES - 1)
     write_part(root, "val", 4)
@@ -49,7 +49,7 @@ def larger_dataset(tmp_path, write_part):
 
 
 def batches_of(loader):
-    """The images and targets that a trainer will see, a list an epoch."""
+    """The images and targets that a trainer will see, one list per epoch."""
     epochs = []
     for epoch in range(EPOCHS):
         loader.batch_sampler.start_at(epoch)
@@ -93,7 +93,7 @@ def start_stock(job, epochs, folder, as_in_2022):
 def test_weights_equal_those_of_yolov5(
     settings, larger_dataset, trained_weights, tmp_path, monkeypatch, year
 ):
-    """Across the warm-up's end, growing accumulation and epoch ends that it does not divide."""
+    """Across the warm-up's end, growing accumulation and epochs that are no multiple of it."""
     quirks = {"clip_grad_norm": None, "warmup_bias_group": "norm"} if year == "2022" else {}
     settings = dataclasses.replace(
         settings,
@@ -106,8 +106,8 @@ def test_weights_equal_those_of_yolov5(
         val_period=0,
         **quirks,
     )
-    # The compiled operation is as exact as torch's (test_norm_silu.py) but rounds otherwise, which
-    # grows here, too. What is compared here is the course of the training.
+    # The compiled operation is as exact as torch's (test_norm_silu.py) but rounds differently, and
+    # that grows here, too. What this test compares is the course of the training.
     monkeypatch.setattr(setup, "fuse_norm_silu", lambda model: None)
     job = read_job(settings)
     folder = tmp_path / "stock"

@@ -1,4 +1,4 @@
-"""A batch in parts, as it is trained where memory runs out."""
+"""A batch trained in parts, as when memory runs out."""
 
 import dataclasses
 import os
@@ -32,14 +32,14 @@ def make_batch(images=7):
 
 @pytest.fixture
 def made(settings):
-    """A function that makes the gradients of a batch, with batch norms that do not look at it."""
+    """A function that computes a batch's gradients, with batch norms that ignore the batch."""
     job = read_job(settings)
     state = build_state(job)
     settle_anchors(job, state.model)
     norms = [module for module in state.model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
-    state.model(make_batch().images.float().div_(255))  # such that they normalise well
+    state.model(make_batch().images.float().div_(255))  # so that they normalise well
     for norm in norms:
         norm.eval()
     loss = build_loss(state.model, settings.hyp, settings.imgsz, 2)
@@ -65,11 +65,11 @@ def test_a_batch_is_split_into_parts_with_their_targets():
     assert torch.equal(parts[1].targets[:, 0].unique(), torch.tensor([0.0, 1.0]))
     again = torch.cat([part.targets[:, 1:] for part in parts])
     assert torch.equal(again, batch.targets[:, 1:])
-    assert batch.targets[-1, 0] == 6  # as it was
+    assert batch.targets[-1, 0] == 6  # unchanged
 
 
 def assert_equal_gradients(found, expected):
-    """Up to the order in which fp32 sums were made."""
+    """Equal up to the order of fp32 sums."""
     for name, value in expected.items():
         assert value.norm() > 1e-3, name
         assert (found[name] - value).norm() < 1e-4 * value.norm(), name
@@ -80,7 +80,7 @@ def test_parts_have_the_gradients_of_the_whole(made, parts):
     assert_equal_gradients(made(make_batch(), parts), made(make_batch(), 1))
 
 
-def test_gradients_that_wait_are_added_to_as_if_nothing_was_kept_apart(made, settings):
+def test_waiting_gradients_are_added_to_as_if_accumulated_directly(made, settings):
     first, second = make_batch(7), make_batch(5)
     made(first, 1)
     kept_apart = made(second, 1, fresh=False)
@@ -95,7 +95,7 @@ def test_gradients_that_wait_are_added_to_as_if_nothing_was_kept_apart(made, set
 
 
 def run_out_of_memory(monkeypatch, above, place="loss", error=None):
-    """Lets batches of more than ``above`` images fail, in the loss or midway in the backward."""
+    """Makes batches of more than ``above`` images fail, in the loss or midway through backward."""
     original = loop.build_loss
     failures = []
     error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -176,7 +176,7 @@ def test_waiting_gradients_survive_a_batch_that_fails(made, settings, monkeypatc
 
 
 def test_the_parts_are_in_the_state(settings, monkeypatch, messages):
-    """A resumed training has the bytes of one in one go, and does not fail first."""
+    """A resumed training gives the bytes of an uninterrupted one, and does not fail first."""
     settings = dataclasses.replace(settings, epochs=3, val_period=0)
     root = settings.last.parent / "whole"
     whole = dataclasses.replace(
@@ -214,14 +214,14 @@ def test_too_little_memory_for_single_images_is_a_clear_error(settings, monkeypa
     assert len(failures) == 3  # 4, 2 and 1 images
 
 
-def test_other_errors_are_no_lack_of_memory(settings, monkeypatch):
+def test_other_errors_do_not_count_as_out_of_memory(settings, monkeypatch):
     failures = run_out_of_memory(monkeypatch, above=2, error=RuntimeError("shapes differ"))
     with pytest.raises(RuntimeError, match="shapes differ"):
         train(settings)
     assert len(failures) == 1
 
 
-def test_a_validation_begins_again_with_smaller_batches(
+def test_a_validation_starts_over_with_smaller_batches(
     settings, uninterrupted, monkeypatch, messages
 ):
     original = validation.predict
@@ -241,7 +241,7 @@ def test_a_validation_begins_again_with_smaller_batches(
     assert settings.last.read_bytes() == uninterrupted.last.read_bytes()
 
 
-def test_a_validation_that_cannot_be_had_is_a_clear_error(settings, monkeypatch):
+def test_a_validation_that_never_fits_is_a_clear_error(settings, monkeypatch):
     def predict(*_):
         raise MemoryError
 

@@ -120,7 +120,7 @@ def test_kills_at_random_times_do_not_change_a_byte(
         commands = both_stages(dataset, weights, root, workers=rounds % 2, minutes=minutes)
         longest = seconds
         while (answer := attempt(commands, after=draw.uniform(0, longest)))["code"]:
-            longest *= 1.05  # ends also on a machine that has become slower
+            longest *= 1.05  # so that this ends even if the machine has become slower
             kills[STAGES[answer["stage"]], answer["phase"]] += 1
         assert results(root) == expected, told(kills)
     print(told(kills), f"in {rounds} rounds; undisturbed {seconds:.1f} s", sep="\n")
@@ -152,7 +152,7 @@ def wait_for_state(folder, process):
 
 @pytest.mark.slow
 def test_the_command_itself_killed_then_terminated(undisturbed, dataset, weights, tmp_path):
-    """As a user types it, with loading processes, which must not outlive it."""
+    """As a user types it, with loader workers, which must not outlive it."""
     command = options(dataset, weights, tmp_path, "baseline", workers=2, minutes=1e-9)
     state = tmp_path / "state" / "baseline"
 

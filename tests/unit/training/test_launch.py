@@ -65,7 +65,7 @@ def test_it_ends_with_its_ranks(start, tmp_path):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_reaches_each_rank_once_and_all_leave_with_75(start, tmp_path, number):
+def test_a_signal_reaches_each_rank_once_and_all_exit_with_75(start, tmp_path, number):
     launcher = start("slow save")
     wait_for_ranks(tmp_path)
     os.kill(launcher.pid, number)
@@ -120,12 +120,12 @@ def test_a_killed_rank_stops_the_others_and_is_named(start, tmp_path, behaviour)
     assert output.count("\n") == 1
 
 
-def test_an_error_in_a_rank_is_shown_once_and_leaves_with_2(start, tmp_path):
+def test_an_error_in_a_rank_is_shown_once_and_exits_with_2(start, tmp_path):
     assert_ended(start("user error"), 2, tmp_path)
     assert (tmp_path / "output").read_text() == "stub: No such file: nothing.json.\n"
 
 
-def test_a_fault_in_a_rank_is_shown_with_its_traceback_not_what_followed(start, tmp_path):
+def test_a_bug_in_a_rank_is_shown_with_its_traceback_not_what_followed(start, tmp_path):
     assert_ended(start("fault"), 1, tmp_path)
     output = (tmp_path / "output").read_text()
     assert "in rank 1" in output

@@ -19,13 +19,13 @@ def opencv_threads():
 
 
 class Stuck(Dataset):
-    """As if its file server were away."""
+    """Hangs as if its file server were unreachable."""
 
     def __getitem__(self, index):
         time.sleep(600)
 
 
-def test_a_loading_process_that_hangs_is_ended(monkeypatch):
+def test_a_loader_worker_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
     loader = build_loader(Stuck(), [[0], [1]], 2, CPU)
     workers = iter(loader)._workers
@@ -37,17 +37,17 @@ def test_a_loading_process_that_hangs_is_ended(monkeypatch):
 
 
 class Turned(Dataset):
-    """Pictures made by an OpenCV function that uses threads."""
+    """Images made by an OpenCV function that uses threads."""
 
     def __getitem__(self, index):
         image = np.full((512, 512, 3), index, dtype=np.uint8)
         return torch.from_numpy(cv2.warpAffine(image, np.eye(2, 3), (512, 512)))
 
 
-def test_loading_processes_start_after_this_one_used_opencvs_threads():
+def test_loader_workers_start_after_this_process_used_opencvs_threads():
     cv2.setNumThreads(3)
     Turned()[0]
-    time.sleep(0.1)  # the threads come to rest: what they leave in a forked process is not usable
+    time.sleep(0.1)  # the threads go idle: what they leave in a forked process is then unusable
     loader = build_loader(Turned(), [[0], [1]], 1, CPU)
     loader.collate_fn = torch.stack
     loader.timeout = 10

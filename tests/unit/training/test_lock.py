@@ -42,7 +42,7 @@ def hold(folder, pipe):
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process of this host that holds the lock, and the pipe that makes it let go."""
+    """Another process on this host that holds the lock, and the pipe that makes it let go."""
     context = get_context("fork")
     here, there = context.Pipe()
     process = context.Process(target=hold, args=(tmp_path, there))
@@ -56,7 +56,7 @@ def holder(tmp_path):
         process.join()
 
 
-def test_a_second_process_of_the_host_stops_at_once_and_hears_of_the_first(tmp_path, holder):
+def test_a_second_process_on_the_host_stops_at_once_and_names_the_first(tmp_path, holder):
     process, pipe = holder
     waited = []
     said = rf"{tmp_path} is in use by process {process.pid} on {owner_in(tmp_path).host}, since 20"
@@ -82,14 +82,14 @@ def test_a_killed_process_does_not_block_its_host(tmp_path, holder):
     assert not waited
 
 
-def test_one_that_has_just_started_has_the_lock_too(tmp_path, holder):
+def test_a_process_that_has_just_started_has_the_lock_too(tmp_path, holder):
     owner_file(tmp_path).unlink()
     with pytest.raises(UserError, match="a process that has just started"), StateLock(tmp_path):
         pass
 
 
 def test_forked_processes_do_not_keep_it(tmp_path):
-    """A loading process may outlive a killed trainer for some seconds."""
+    """A loader worker may outlive a killed trainer by some seconds."""
     context = get_context("fork")
     here, there = context.Pipe()
     release, wait = context.Pipe()
@@ -120,7 +120,7 @@ def test_the_schedulers_job_is_named(tmp_path, monkeypatch, name):
         assert ", job 4711, since" in str(owner_in(tmp_path))
 
 
-def test_a_living_owner_on_another_host_is_heard_and_respected(tmp_path, quick, messages):
+def test_a_living_owner_on_another_host_is_noticed_and_respected(tmp_path, quick, messages):
     with (
         StateLock(tmp_path, "a"),
         pytest.raises(UserError, match=rf"in use by process {os.getpid()} on a, since"),
@@ -134,7 +134,7 @@ def test_a_living_owner_on_another_host_is_heard_and_respected(tmp_path, quick, 
 
 
 def leave_behind(folder, host):
-    """What is left of a lock on a host that loses its power."""
+    """Leaves what a lock leaves behind when its host loses power."""
     owner_file(folder).write_bytes(msgspec.json.encode(StateLock(folder, host)._me))
 
 
@@ -177,7 +177,7 @@ def test_a_lock_that_a_dead_host_left_on_a_file_server_does_not_block(tmp_path, 
         assert owner_in(tmp_path).host == "b"
 
 
-def test_without_locks_in_the_file_system_the_owner_file_serves(tmp_path, monkeypatch, quick):
+def test_without_locks_in_the_file_system_the_owner_file_is_enough(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(locks.fcntl, "lockf", unsupported)
     with StateLock(tmp_path, "a"), pytest.raises(UserError, match="in use"):
         StateLock(tmp_path, "a").__enter__()
@@ -190,7 +190,7 @@ def unsupported(*_):
     raise OSError(locks.errno.ENOLCK, "no locks available")
 
 
-def test_who_lost_the_lock_finds_out_and_leaves_the_new_owner_alone(tmp_path):
+def test_a_process_that_lost_the_lock_leaves_the_new_owner_alone(tmp_path):
     with StateLock(tmp_path, "a") as first:
         first.check()
         second = StateLock(tmp_path, "b", sleep=lambda _: None)
@@ -203,7 +203,7 @@ def test_who_lost_the_lock_finds_out_and_leaves_the_new_owner_alone(tmp_path):
     assert not owner_file(tmp_path).exists()
 
 
-def test_of_hosts_that_take_over_at_once_one_goes_on(tmp_path):
+def test_of_hosts_taking_over_at_the_same_time_one_goes_on(tmp_path):
     leave_behind(tmp_path, "dead")
     contenders = [StateLock(tmp_path, host, sleep=lambda _: time.sleep(0.001)) for host in "abcd"]
 

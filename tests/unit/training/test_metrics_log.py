@@ -24,14 +24,14 @@ def test_csv_leaves_figures_of_unvalidated_epochs_empty(tmp_path):
     assert second.split(",")[7:13] == ["0.25"] * 6
 
 
-def test_the_line_says_scores_only_when_there_are_some():
+def test_the_line_has_scores_only_if_there_are_some():
     assert "AP" not in describe(ROW, "tune", 3)
     line = describe(SCORED, "tune", 4)
     assert line.startswith("tune 2/4: loss box 0.0500 obj 0.0500 cls 0.0500, AP50 0.250 AP 0.250")
     assert line.endswith("12.3 images/s, 61.0 s, 2 min left")
 
 
-def test_the_course_says_losses_scores_and_the_end_of_the_whole_training():
+def test_the_course_has_losses_scores_and_the_end_of_the_whole_training():
     """Half of the first of ten epochs took an hour, so 19 such halves are left."""
     state = TrainingState(
         None, None, None, None, torch.tensor([0.5, 0.25, 0.125]), epochs=10, batch=50, seconds=3600

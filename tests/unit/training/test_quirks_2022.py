@@ -1,4 +1,4 @@
-"""The 2022 recipe: its values in presets/challenge.yaml, and quirks that no other test holds."""
+"""The 2022 recipe: its values in presets/challenge.yaml, and quirks that no other test covers."""
 
 import dataclasses
 import json
@@ -127,7 +127,7 @@ def test_the_preset_infers_and_splits_with_the_values_of_2022(challenge):
         "--max-det": "50",
         "--tta": True,
         "--precision": "fp32",
-        "--fuse": "nms",  # of one detector
+        "--fuse": "nms",  # no effect with one detector
     }
     data, cut = challenge.data, challenge.cut
     assert (data.split, data.seed, data.val_images, data.backgrounds) == (

@@ -46,7 +46,7 @@ class Training:
         ]
 
     def fork(self, *options, ranks=2, others=(), **environment):
-        """Starts ranks as a launcher of somebody else does; others than 0 with more options."""
+        """Starts ranks as someone else's launcher would; all but rank 0 get further options."""
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), **environment}
         if ranks > 1:
             shared |= {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks)}
@@ -135,7 +135,7 @@ def test_when_a_rank_is_killed_the_other_ends_and_a_new_run_goes_on(uninterrupte
 
 
 def test_three_ranks_go_on_to_the_same_bytes(forks, dataset, tmp_path):
-    """From three on a sum depends on its order, in a model that is not sent at once."""
+    """With three or more, a sum depends on its order if a model is not sent in one piece."""
     start, course = tmp_path / "wide.pt", ("--epochs", "2", "--val-period", "0")
     model = build_model("yolov5n", 2, seed=1)
     save_checkpoint(start, checkpoint_of(model, ["bright", "dark"], [3, 7], 64))
@@ -171,10 +171,10 @@ def test_ranks_follow_one_decision_about_a_time_budget(training):
 
 
 def test_the_gradients_are_those_of_one_process(training):
-    """Also for a last batch of one image, of which one rank has none.
+    """Also for a last batch of one image, of which one rank gets none.
 
-    With batch norms that do not look at the batch, and a loss without the terms that are
-    normalised by the number of boxes.
+    Batch norms ignore the batch here, and the loss lacks the terms that are normalised by the
+    number of boxes.
     """
     course = ("--epochs", "1", "--val-period", "0", "--clip-grad-norm", "none")
     course += ("--hyp", '{"box": 0, "cls": 0, "obj": 100}')
@@ -190,7 +190,7 @@ def test_the_gradients_are_those_of_one_process(training):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_the_command_killed_leaves_no_process_and_two_machines_end_it(uninterrupted, training):
+def test_the_killed_command_leaves_no_process_and_two_machines_finish(uninterrupted, training):
     """The machines are two launchers on this one; only the first writes."""
     first, second = training("first"), training("second")
     process = first.command(*COURSE, *EVERY_BATCH, "--processes", "2", "--threads", "2")

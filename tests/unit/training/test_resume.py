@@ -39,7 +39,7 @@ def test_killed_during_validation(settings, uninterrupted, monkeypatch):
 def test_a_state_is_saved_within_an_epoch_when_the_interval_is_over(
     settings, uninterrupted, monkeypatch
 ):
-    minutes = itertools.count(step=0.3)  # at each look at the clock
+    minutes = itertools.count(step=0.3)  # per look at the clock
     monkeypatch.setattr(saver.Saver.__init__, "__defaults__", (lambda: 60 * next(minutes),))
     often = dataclasses.replace(settings, checkpoint_minutes=0.5)
     with monkeypatch.context() as patch:
@@ -66,7 +66,7 @@ def test_an_interval_of_0_saves_at_the_ends_of_epochs_only(
 
 @pytest.mark.parametrize(("batch_size", "precision"), [(2, "bf16"), (4, "fp32")])
 def test_each_batch_can_be_the_last_of_an_attempt(settings, monkeypatch, batch_size, precision):
-    """Also with gradients that wait for their step, and between an epoch and its validation."""
+    """Also with gradients waiting for their step, and between an epoch and its validation."""
     settings = dataclasses.replace(
         settings, epochs=2, batch_size=batch_size, precision=precision, val_period=1
     )
@@ -212,7 +212,7 @@ def test_a_damaged_state_costs_an_epoch_but_not_the_result(settings, uninterrupt
     assert outputs(settings) == outputs(uninterrupted)
 
 
-def test_without_a_sound_state_the_training_starts_anew_and_ends_the_same(
+def test_without_an_intact_state_training_starts_anew_and_ends_the_same(
     settings, uninterrupted, messages
 ):
     train(settings)

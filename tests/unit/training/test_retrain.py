@@ -1,4 +1,4 @@
-"""What is done with the state of a training that is finished or whose code has changed."""
+"""What happens to the state of a training that is finished or whose code has changed."""
 
 import dataclasses
 import json
@@ -61,7 +61,7 @@ def code_in_sidecar(settings):
     return json.loads(settings.last.with_name("last.pt.provenance.json").read_text())["code"]
 
 
-def test_other_code_is_warned_of_and_trains_nothing_again(settings, monkeypatch, messages):
+def test_changed_code_is_warned_about_and_retrains_nothing(settings, monkeypatch, messages):
     short = dataclasses.replace(settings, epochs=2)
     with monkeypatch.context() as patch:
         interrupt(patch, 1, 1, kill)

@@ -62,7 +62,7 @@ def test_without_val_images_best_is_last(settings, dataset, tmp_path):
     assert last == best
 
 
-def test_no_epochs_write_the_starting_weights(settings, weights):
+def test_zero_epochs_write_the_starting_weights(settings, weights):
     train(dataclasses.replace(settings, epochs=0))
     start, last = load_checkpoint(weights), load_checkpoint(settings.last)
     assert all(torch.equal(last.state[name], start.state[name]) for name in start.state)
@@ -71,7 +71,7 @@ def test_no_epochs_write_the_starting_weights(settings, weights):
 
 
 def scores(monkeypatch, values):
-    """Makes the validations report these AP, one after the other."""
+    """Makes the validations report these APs, one after the other."""
     values = iter(values)
 
     def scored(truth, found):
@@ -80,7 +80,7 @@ def scores(monkeypatch, values):
     monkeypatch.setattr(validation, "evaluate", scored)
 
 
-def test_of_equal_fitness_the_later_epoch_is_best(settings, monkeypatch):
+def test_of_epochs_with_equal_fitness_the_later_is_best(settings, monkeypatch):
     scores(monkeypatch, [0.1, 0.3, 0.3, 0.2])
     train(dataclasses.replace(settings, val_period=1))
     assert load_checkpoint(settings.best).meta == {

@@ -8,7 +8,7 @@ from parkdet.training.signals import SIGNALS, stop_requests
 
 @pytest.fixture(autouse=True)
 def hangups_are_heeded():
-    """Also where the tests themselves were started by nohup."""
+    """Even if the tests themselves were started with nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

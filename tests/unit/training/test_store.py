@@ -66,21 +66,21 @@ def test_a_truncated_state_falls_back(tmp_path, size):
     assert store.load()["number"] == 1
 
 
-def test_what_was_added_to_a_state_is_damage_too(tmp_path):
+def test_appended_bytes_are_damage_too(tmp_path):
     store = two_saved(tmp_path)
     with store.files()[0].open("ab") as file:
         file.write(b"\0")
     assert store.load()["number"] == 1
 
 
-def test_a_sound_newest_needs_no_sound_state_before(tmp_path, messages):
+def test_an_intact_newest_state_needs_no_intact_one_before(tmp_path, messages):
     store = two_saved(tmp_path)
     store.files()[1].write_bytes(random.Random(1).randbytes(1000))
     assert store.load()["number"] == 2
     assert not messages.text
 
 
-def test_all_damaged_is_a_fresh_start_that_is_told(tmp_path, messages):
+def test_if_all_states_are_damaged_it_starts_anew_and_says_so(tmp_path, messages):
     store = two_saved(tmp_path)
     for path in store.files():
         os.truncate(path, 100)
@@ -138,14 +138,14 @@ def test_batches_order_within_an_epoch(tmp_path):
     assert store.load()["number"] == 3
 
 
-def test_a_damaged_state_does_not_take_the_place_of_a_sound_one(tmp_path):
+def test_a_damaged_state_does_not_take_the_place_of_an_intact_one(tmp_path):
     store = StateStore(tmp_path)
     for number in (4, 5):
         store.save(state(number), number)
     os.truncate(store.files()[0], 100)
     again = StateStore(tmp_path)
     again.load()
-    assert len(again.files()) == 2  # nothing goes before something is saved
+    assert len(again.files()) == 2  # nothing is removed before something is saved
     again.save(state(4.5), 4, 5)
     names = ["epoch-000004-batch-000005.pt", "epoch-000004-batch-000000.pt"]
     assert [path.name for path in again.files()] == names
@@ -167,7 +167,7 @@ def test_the_temporary_file_of_a_save_has_a_name_that_is_tidied(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "replace", lambda *_: None)
         patch.setattr(files.os, "unlink", lambda *_: None)
-        store.save(state(1), 1)  # its temporary file stays, as of a process that is killed there
+        store.save(state(1), 1)  # its temporary file stays, as if the process were killed there
     (left,) = tmp_path.iterdir()
     store.tidy()
     assert not left.exists()
@@ -179,7 +179,7 @@ def test_a_full_disk_is_a_clear_error_and_costs_no_state(tmp_path, bytes_left):
     store.save(state(1), 1)
     before = store.files()[0].read_bytes()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, limit[1]))  # as a full disk to writers
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, limit[1]))  # like a full disk to writers
     try:
         with pytest.raises(
             UserError, match=r"Cannot write .*epoch-000002.*disk not full.*continue"
@@ -223,7 +223,7 @@ def test_other_settings_start_another_folder_and_the_log_says_what_differs(tmp_p
 @pytest.mark.parametrize(
     ("automatic", "said"), [(("precision",), "is fp32 (auto here)"), ((), "is fp32")]
 )
-def test_what_auto_came_to_is_named(tmp_path, messages, automatic, said):
+def test_what_auto_resolved_to_is_named(tmp_path, messages, automatic, said):
     for precision in ("bf16", "fp32"):
         decisive = {"precision": precision, "seed": 0}
         open_store(tmp_path, fingerprint(decisive), decisive, automatic)

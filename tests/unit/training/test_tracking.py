@@ -26,7 +26,7 @@ EPOCHS = [1, 2, 3, 4]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch) -> Iterator[None]:
-    """No tracker's variables of the user's, and none that a tracker leaves."""
+    """Hides the user's tracker variables, and removes those that a tracker leaves behind."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(("MLFLOW_", "WANDB_")):
@@ -38,7 +38,7 @@ def environment(monkeypatch) -> Iterator[None]:
 
 @pytest.fixture
 def packages() -> None:
-    """The optional packages; missing in CI is a failure."""
+    """The optional packages; if they are missing in CI, that is a failure."""
     missing = [name for name in BOTH if find_spec(name) is None]
     if missing and os.environ.get("CI") == "true":
         pytest.fail(f"{missing} must be there: make setup-tracking")
@@ -48,7 +48,7 @@ def packages() -> None:
 
 @pytest.fixture
 def everywhere(settings):
-    """A small training with all trackers, and a process that loads images."""
+    """A small training with all trackers and a loader worker."""
     folder = settings.state_dir.parent
     return dataclasses.replace(
         settings,
@@ -67,7 +67,7 @@ def board_epochs(folder) -> list[int]:
 
 
 def mlflow_runs(folder) -> list:
-    """Each run with the epochs that it has, as somebody finds them who opens the files."""
+    """Each run with its epochs, as found by someone who opens the files."""
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
     from mlflow import MlflowClient
 
@@ -145,7 +145,7 @@ def test_an_epoch_that_was_saved_but_not_yet_tracked_is_not_missing(settings, mo
     assert board_epochs(board) == [1, 2]
 
 
-def test_a_tracker_that_fails_later_is_told_once_and_costs_nothing(
+def test_a_tracker_that_fails_later_is_reported_once_and_costs_nothing(
     packages, everywhere, uninterrupted, monkeypatch, messages
 ):
     files = everywhere.tracking_dir / "mlflow"
@@ -162,7 +162,7 @@ def test_a_tracker_that_fails_later_is_told_once_and_costs_nothing(
     assert board_epochs(lost.tensorboard) == EPOCHS
 
 
-def test_a_board_that_cannot_be_written_is_told_once_and_costs_nothing(settings, messages):
+def test_a_board_that_cannot_be_written_is_reported_once_and_costs_nothing(settings, messages):
     settings.metrics.with_name("file").touch()
     board = settings.metrics.with_name("file") / "board"
     train(dataclasses.replace(settings, epochs=1, tensorboard=board))
@@ -170,7 +170,7 @@ def test_a_board_that_cannot_be_written_is_told_once_and_costs_nothing(settings,
     assert settings.last.exists()
 
 
-def test_a_missing_package_is_told_before_anything_is_trained(monkeypatch, tmp_path):
+def test_a_missing_package_is_reported_before_anything_is_trained(monkeypatch, tmp_path):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"asks for mlflow and wandb.*make setup-tracking"):
         check_trackers(BOTH, tmp_path)
@@ -182,8 +182,8 @@ def test_trackers_need_a_folder(packages):
         check_trackers(BOTH, None)
 
 
-# In a network namespace without any interface, the kernel counts every attempt to leave it, also
-# those of processes that are not Python.
+# In a network namespace without any interface, the kernel counts every attempt to leave it,
+# including those of processes that are not Python.
 COUNTERS = ("OutNoRoutes", "Ip6OutNoRoutes", "ActiveOpens", "OutDatagrams", "Udp6OutDatagrams")
 COUNT = '"$@"; code=$?; cat /proc/net/snmp /proc/net/snmp6; exit $code'
 
@@ -211,7 +211,7 @@ def attempts(folder: Path, *program: str, **environment: str) -> int:
 
 
 def counted(lines: list[str]) -> dict[str, int]:
-    """The counters of interest, of IPv4 from lines of names and numbers, of IPv6 from pairs."""
+    """The counters of interest: IPv4's from lines of names and numbers, IPv6's from pairs."""
     values = {}
     for names, numbers in pairwise(lines):
         if names.split()[0] == numbers.split()[0]:

@@ -1,6 +1,6 @@
 """train.py in a forked process; run by path with `ARGUMENTS` = log, options, environment.
 
-`STILL_NORMS` in the environment takes from batch norms that they look at the batch.
+`STILL_NORMS` in the environment makes batch norms ignore the batch.
 """
 
 import os
