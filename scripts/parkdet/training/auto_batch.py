@@ -31,7 +31,7 @@ BOXES = 30  # per image in the measurement
 
 
 def settle_batch_size(job: Job) -> Job:
-    """Returns ``job`` with the batch size ``auto`` replaced by a number.
+    """``job`` with a number in place of the batch size ``auto``.
 
     The number decides the result, so it is stored in the state directory, keyed by the other
     settings, before it is used: an interrupted training resumes with it wherever it runs.
@@ -75,7 +75,7 @@ def largest_batch(needed: Callable[[int], int | None], limit: float, most: int) 
     """The largest power of two up to ``most`` that fits; 1 if none does: training then says so.
 
     Args:
-        needed: gives the bytes that a batch of a size takes; None if memory ran out.
+        needed: gives the bytes that a batch of so many images takes; None if memory ran out.
         limit: bytes available.
     """
     best, known = 1, []
@@ -158,7 +158,7 @@ class MemoryProbe:
         return None if peak is None else peak.bytes - self._before + self._loaded(size)
 
     def _loaded(self, size: int) -> int:
-        """Bytes of the batches that wait in this memory; for a GPU they wait outside it."""
+        """Bytes of the batches waiting in memory; 0 for a GPU, as they wait outside its memory."""
         batches = 0 if self._gpu else 1 + self._job.settings.workers * PREFETCH
         return batches * size * self._job.settings.imgsz**2 * 3
 

@@ -44,7 +44,7 @@ WELL = (0, StoppedEarly.exit_code)
 
 
 class RankFault(Exception):
-    """A bug that showed in a rank, with its traceback."""
+    """A bug that surfaced in a rank, with its traceback."""
 
 
 def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = GRACE) -> None:

@@ -206,7 +206,7 @@ class StateLock:
 
 
 def _try_fcntl(descriptor: int) -> bool | None:
-    """Takes the lock; whether it was free, or None where the file system has no locks.
+    """Tries to take the lock: whether it was free, or None if the file system has no locks.
 
     An fcntl lock, unlike one taken by flock, is not inherited by forked processes.
     """

@@ -73,7 +73,7 @@ def joined() -> Iterator[None]:
 
 
 def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
-    """``model`` wrapped so that gradients are averaged over the ranks; as it is if there is one.
+    """``model`` wrapped so that gradients are averaged over the ranks; unchanged if there is one.
 
     Args:
         sync_bn: batch norms take their statistics over all ranks; ``model`` is changed in place.
@@ -100,7 +100,7 @@ def wrapped(model: nn.Module, device: torch.device, sync_bn: bool) -> nn.Module:
 
 
 def share_of_loss(loss: torch.Tensor, own: int) -> torch.Tensor:
-    """The loss that a rank differentiates: the mean over ranks is then the sum's gradient.
+    """What a rank differentiates so that the gradients' mean over ranks is the summed loss's.
 
     Args:
         loss: the mean over this rank's images times their number, as in yolov5.
@@ -159,7 +159,7 @@ def by_main(work: Callable[[], T]) -> T:
 
 
 def from_main(value: T) -> T:
-    """Rank 0's ``value``, in every rank; those of the others are ignored. It must be picklable."""
+    """Rank 0's ``value``, in every rank; what others pass is ignored. It must be picklable."""
     if size() == 1:
         return value
     values = [value if is_main() else None]

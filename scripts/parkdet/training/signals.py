@@ -27,7 +27,7 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Turns SIGTERM, SIGINT, SIGUSR1 and SIGHUP into a stop request while the block runs.
 
-    A SIGHUP that is already ignored stays ignored: that is how nohup outlives the terminal.
+    A SIGHUP that is already ignored stays ignored, so that nohup can outlive the terminal.
     """
     request, numbers = StopRequest(), list(SIGNALS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

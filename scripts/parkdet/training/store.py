@@ -56,7 +56,7 @@ class StateStore:
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest intact state; None if there is none. Warns of each that is passed over.
+        """The newest intact state; None if there is none. Warns about each one passed over.
 
         Damaged ones stay until the next state is saved.
 

@@ -1,4 +1,4 @@
-"""Trackers that get each epoch's figures besides the CSV file: TensorBoard, MLflow, W&B.
+"""Trackers of each epoch's figures, besides the CSV file: TensorBoard, MLflow, Weights & Biases.
 
 The last two are optional (envs/tracking.in) and write only to files, unless the user's environment
 variables name a server. No tracker decides a result, so none may cost one: a tracker that fails is
@@ -106,7 +106,7 @@ class Trackers:
 
 @contextmanager
 def tracked(settings: Settings, course: Course) -> Iterator[Trackers]:
-    """Trackers for the duration of the block, which ends without an error once training is done."""
+    """Trackers while the block runs; it ends without an error only when training is done."""
     trackers, finished = Trackers(settings, course), False
     try:
         yield trackers
