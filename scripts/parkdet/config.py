@@ -72,7 +72,7 @@ class Training(Section):
     )
     tracking: list[Literal["mlflow", "wandb"]] = Field(
         [],
-        description="Trackers in addition to TensorBoard, whose files are always written; they "
+        description="Trackers besides TensorBoard, whose files are always written; these, too, "
         "write to the run's folder, see docs/tracking.md.",
     )
     nominal_batch: int = Field(

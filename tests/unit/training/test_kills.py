@@ -169,7 +169,7 @@ def test_the_command_itself_killed_then_terminated(undisturbed, dataset, weights
     assert process.wait() == -signal.SIGKILL
     killed = time.monotonic()
     wait_until_gone(process.pid)
-    print(f"loading processes lived on for {time.monotonic() - killed:.1f} s")
+    print(f"loader workers lived on for {time.monotonic() - killed:.1f} s")
     newest = max(state.glob("*/epoch-*.pt")).name
     process = start()
     wait_until(lambda: max(state.glob("*/epoch-*.pt")).name > newest)
@@ -196,5 +196,5 @@ def wait_until_gone(group):
             os.killpg(group, 0)
         except ProcessLookupError:
             return
-        assert time.monotonic() < deadline, "loading processes outlived their trainer"
+        assert time.monotonic() < deadline, "loader workers outlived their trainer"
         time.sleep(0.05)
