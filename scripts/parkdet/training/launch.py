@@ -38,9 +38,9 @@ from parkdet.training.signals import SIGNALS, stop_requests
 
 SAVING = 600.0  # seconds that ranks have to save after a signal; a scheduler gives less
 GRACE = 30.0  # seconds that they have to exit after one of them failed
-TURN = 0.1  # seconds between polls
+POLL_INTERVAL = 0.1  # seconds
 MEETING = 900  # seconds that machines wait for each other
-WELL = (0, StoppedEarly.exit_code)
+GOOD_EXITS = (0, StoppedEarly.exit_code)
 
 
 class RankFault(Exception):
@@ -67,7 +67,7 @@ def launch(command: Sequence[str], processes: int, nodes: Nodes, grace: float = 
         entrypoint=command[0],
         args=tuple(command[1:]),
         max_restarts=0,
-        monitor_interval=TURN,
+        monitor_interval=POLL_INTERVAL,
         master_addr=nodes.address if nodes.count > 1 else None,
         master_port=nodes.port if nodes.count > 1 else None,
     )
@@ -161,7 +161,7 @@ class _Agent(SimpleElasticAgent):
         self._pass_signal_on()
         codes = {rank: process.poll() for rank, process in self._ranks.items()}
         failed = {
-            rank: code for rank, code in codes.items() if code is not None and code not in WELL
+            rank: code for rank, code in codes.items() if code is not None and code not in GOOD_EXITS
         }
         if failed:
             # A rank that was killed is the cause; others fail because it is gone.
@@ -195,7 +195,7 @@ class _Agent(SimpleElasticAgent):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, end - time.monotonic()))
         for process in self._ranks.values():
-            if process.poll() is None or process.returncode not in WELL:
+            if process.poll() is None or process.returncode not in GOOD_EXITS:
                 with suppress(ProcessLookupError):  # its loader workers, too
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -222,7 +222,7 @@ def _conclude(result: RunResult, reports: Sequence[Report]) -> None:
     for report in reports:
         if report.code == UserError.exit_code:
             raise UserError(report.message)
-        if report.code not in WELL:
+        if report.code not in GOOD_EXITS:
             raise RankFault(f"in rank {report.rank}\n{report.message}")
     for rank, failure in result.failures.items():
         raise RankFault(f"rank {rank} exited with {failure.exitcode}; its messages are above")
