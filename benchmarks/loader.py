@@ -79,7 +79,7 @@ def make_pngs(source: Path, count: int, out: Path) -> Path:
 
 
 def our_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
-    """parkdet's loader, one epoch at a time."""
+    """Our loader, one epoch at a time."""
     part = read_part(case.dataset / "dataset.yaml", "train")
     order = EpochOrder(len(part.images), SEED, "baseline")
     batches = EpochBatches(order, case.batch)

@@ -30,7 +30,7 @@ def size() -> int:
 
 
 def rank() -> int:
-    """This process's number among all ranks, from 0."""
+    """The number of this process among all ranks, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
@@ -45,7 +45,7 @@ def local_size() -> int:
 
 
 def local_rank() -> int:
-    """This process's number among the ranks on this machine, from 0."""
+    """The number of this process among the ranks on this machine, from 0."""
     return int(os.environ["LOCAL_RANK"]) if distributed.is_initialized() else 0
 
 

@@ -69,7 +69,7 @@ def train(settings: Settings) -> None:
 
 
 def _threads(asked: int | None) -> int | None:
-    """This process's share of this machine's threads; None: torch decides."""
+    """The share of this process in the machine's threads; None: torch decides."""
     if ranks.local_size() == 1:
         return asked
     return max(1, (asked or len(os.sched_getaffinity(0))) // ranks.local_size())
