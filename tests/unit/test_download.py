@@ -140,7 +140,7 @@ def test_a_server_that_cannot_go_on_in_the_middle_starts_anew(server, opener, pl
 
 
 def test_another_checksum_removes_what_came(server, opener, place):
-    with pytest.raises(UserError, match=f"has the sha256 {SHA256}, not 0{{64}}: it was removed"):
+    with pytest.raises(UserError, match=f"has the sha256 {SHA256}, not 0{{64}}, and was removed"):
         download(server.url, place, "0" * 64, opener)
     assert [*place.parent.iterdir()] == []
 
@@ -186,7 +186,7 @@ def test_an_answer_for_another_place_is_refused(server, opener, place, part):
 
 def test_without_a_network_it_says_where_to_put_the_file(server, opener, place):
     address = server.url.replace(str(server.server_port), "1")
-    with pytest.raises(UserError, match=r"Connection refused.* machine with a network and put it"):
+    with pytest.raises(UserError, match=r"Connection refused.* network access and put it"):
         download(address, place, SHA256, opener)
 
 

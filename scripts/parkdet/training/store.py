@@ -153,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _of_other_version(path: Path, reason: str) -> UserError:
     return UserError(
-        f"The state {path} is intact, but this version of the program cannot load it ({reason}): "
+        f"The state {path} is intact, but this version of the program cannot use it ({reason}): "
         f"continue with the version that saved it, or remove {path.parent} to train anew."
     )
 

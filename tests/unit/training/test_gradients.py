@@ -237,7 +237,7 @@ def test_a_validation_starts_over_with_smaller_batches(
     monkeypatch.setattr(validation, "predict", predict)
     train(settings)
     assert sizes == [8, 4, 2, 2]
-    assert "begun again with batches of 2" in messages.text
+    assert "starting over with batches of 2" in messages.text
     assert settings.last.read_bytes() == uninterrupted.last.read_bytes()
 
 

@@ -112,7 +112,7 @@ def packed(content):
 def test_a_state_of_another_version_is_neither_passed_over_nor_removed(tmp_path, content, reason):
     store = two_saved(tmp_path)
     store.files()[0].write_bytes(sealed(content))
-    with pytest.raises(UserError, match=f"undamaged, but .*{reason}.*remove {tmp_path}"):
+    with pytest.raises(UserError, match=f"intact, but .*{reason}.*remove {tmp_path}"):
         store.load()
     assert len(store.files()) == 2
 
