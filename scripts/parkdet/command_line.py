@@ -60,9 +60,7 @@ def run(
             said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             log.error("%s: Memory ran out (%s). %s", parser.prog, said, without_memory)
             return UserError.exit_code
-        log.exception(
-            "%s: a bug in the program, please report it with this traceback", parser.prog
-        )
+        log.exception("%s: a bug in the program, please report it with this traceback", parser.prog)
         return 1
     return 0
 

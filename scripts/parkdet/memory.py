@@ -19,7 +19,7 @@ NO_MEMORY = (
     "out of memory",
     "Insufficient memory",
 )
-NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # all that it says
+NO_MEMORY_IN_ONEDNN = "could not create a primitive"  # its whole message
 
 
 def keep_freed_memory() -> None:
@@ -62,7 +62,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether the system, torch or OpenCV had too little memory, on a GPU or a CPU."""
     if isinstance(error, MemoryError):
         return True
-    if isinstance(error, OSError):  # a process cannot be forked, memory not be mapped
+    if isinstance(error, OSError):  # forking a process or mapping memory failed
         return error.errno == errno.ENOMEM
     said = str(error)
     library = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"

@@ -161,7 +161,9 @@ class _Agent(SimpleElasticAgent):
         self._pass_signal_on()
         codes = {rank: process.poll() for rank, process in self._ranks.items()}
         failed = {
-            rank: code for rank, code in codes.items() if code is not None and code not in GOOD_EXITS
+            rank: code
+            for rank, code in codes.items()
+            if code is not None and code not in GOOD_EXITS
         }
         if failed:
             # A rank that was killed is the cause; others fail because it is gone.
