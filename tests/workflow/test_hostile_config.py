@@ -115,8 +115,8 @@ def test_a_setting_that_is_a_word_takes_no_other_signs(section, key, value):
     ("path", "reason"),
     [
         ("-photos", "starts with a dash"),
-        ("pho\ntos", "has a line break"),
-        ("pho\0tos", "has a line break"),
+        ("pho\ntos", "contains a line break"),
+        ("pho\0tos", "contains a line break"),
         ("pho\x1b[2Jtos", "unprintable character"),
         ("{photos}", "contains a brace"),
     ],
