@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from common import ROOT, VEHICLES, WORK, read_preset, score_file, table, write_record
 
-from parkdet.inference.predict import ImageDetections, PredictSettings
-from parkdet.inference.run import detect, load_detector
+from parkdet.inference.detect import DetectSettings, ImageDetections
+from parkdet.inference.ensemble import detect_and_fuse, load_detector
 from parkdet.inference.sources import read_images
 from parkdet.plan import Plan
 from parkdet.submission.records import detection, write_detections
@@ -49,10 +49,10 @@ def main() -> None:
     for iou in IOUS:
         scores[iou] = {}
         for way, (tta, fuse) in WAYS.items():
-            settings = PredictSettings(config.training.imgsz, 0.001, iou, BOXES, tta, 16, fuse=fuse)
+            settings = DetectSettings(config.training.imgsz, 0.001, iou, BOXES, tta, 16, fuse=fuse)
             chosen = {f"seed {seed}": [one] for seed, one in enumerate(detectors)}
             scores[iou][way] = {
-                name: score(detect(some, images.sources, settings, device), plan)
+                name: score(detect_and_fuse(some, images.sources, settings, device), plan)
                 for name, some in {**chosen, "three": detectors}.items()
             }
             print(f"IoU {iou}, {way}: {scores[iou][way]}", flush=True)

@@ -9,8 +9,8 @@ import time
 import numpy
 from common import table, write_record
 
+from parkdet.inference.detect import ImageDetections
 from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
-from parkdet.inference.predict import ImageDetections
 
 BOXES, DETECTORS, ROUNDS = 300, 3, 20
 SIZE = (1920, 1080)
@@ -20,25 +20,25 @@ def detections(classes: int) -> list[ImageDetections]:
     generator = numpy.random.default_rng(0)
     centres = generator.uniform(0, SIZE, (BOXES, 2))
     halves = generator.uniform(10, 100, (BOXES, 2))
-    parts = []
+    results = []
     for _ in range(DETECTORS):
         moved = centres + generator.normal(0, 6, centres.shape)
         boxes = numpy.hstack((moved - halves, moved + halves)).clip(0, SIZE * 2)
         scores = generator.uniform(0.01, 1, BOXES).astype(numpy.float32)
         labels = numpy.arange(BOXES) % classes
-        parts.append(ImageDetections(1, boxes.astype(numpy.float32), scores, labels))
-    return parts
+        results.append(ImageDetections(1, boxes.astype(numpy.float32), scores, labels))
+    return results
 
 
 def main() -> None:
     found = {}
     for classes in (1, 14):
-        parts = detections(classes)
+        results = detections(classes)
         best = dict.fromkeys((fuse_by_nms, fuse_by_wbf), float("inf"))
         for _ in range(ROUNDS):
             for fuse in best:
                 started = time.perf_counter()
-                fuse(parts, 0.6, BOXES)
+                fuse(results, 0.6, BOXES)
                 best[fuse] = min(best[fuse], time.perf_counter() - started)
         found[classes] = [round(1e3 * seconds, 2) for seconds in best.values()]
     write_record("fuse", {"milliseconds": found, "boxes": BOXES, "detectors": DETECTORS})

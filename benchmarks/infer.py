@@ -76,7 +76,7 @@ def detect_here(words: list[str]) -> None:
     """Our side, in this process: scripts/infer.py, from reading the weights onwards."""
     program = runpy.run_path(str(ROOT / "scripts/infer.py"))
     options = program["build_parser"]().parse_args(words)
-    import parkdet.inference.run  # noqa: F401  its imports are not timed
+    import parkdet.inference.ensemble  # noqa: F401  its imports are not timed
 
     started = time.perf_counter()
     program["main"](options)

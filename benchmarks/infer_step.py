@@ -20,8 +20,8 @@ from photographs import SPEED, photographs, weights
 from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
 from parkdet.detector.fast import FastDetector
 from parkdet.detector.suppression import non_max_suppression
+from parkdet.inference.detect import DetectSettings, detect
 from parkdet.inference.letterbox import image_size, load_picture, padded_shape
-from parkdet.inference.predict import PredictSettings, predict
 from parkdet.inference.sources import read_images
 from parkdet.inference.streams import start_streams
 from parkdet.memory import keep_freed_memory
@@ -61,10 +61,10 @@ def main() -> None:
     sources = read_images(folder / "images.json", folder / "images").sources
     model = model_from_checkpoint(load_checkpoint(weights()))
     detector = FastDetector(model, arguments.precision, CPU)
-    settings = PredictSettings(arguments.imgsz, CONFIDENCE, IOU, MOST, False, 16)
-    list(predict(detector, sources, settings, CPU))  # compiles the layers for each shape
+    settings = DetectSettings(arguments.imgsz, CONFIDENCE, IOU, MOST, False, 16)
+    list(detect(detector, sources, settings, CPU))  # compiles the layers for each shape
     started = time.perf_counter()
-    list(predict(detector, sources, settings, CPU))
+    list(detect(detector, sources, settings, CPU))
     whole = (time.perf_counter() - started) * 1000 / len(sources)
     threads = torch.get_num_threads()
     with start_streams(threads) as pool:

@@ -28,7 +28,7 @@ from common import ROOT, WORK, prepare, read_preset, table, write_record
 from stock import made_to_run
 
 from parkdet.data.samplers import EpochBatches, EpochOrder
-from parkdet.data.training_set import Recipe, TrainingSet, read_part
+from parkdet.data.training_set import Recipe, TrainingSet, read_split
 from parkdet.hyperparameters import Hyperparameters
 from parkdet.memory import keep_freed_memory
 from parkdet.training.loader import build_loader, close_loader
@@ -80,11 +80,11 @@ def make_pngs(source: Path, count: int, out: Path) -> Path:
 
 def our_epochs(case: Case, cached: bool, workers: int) -> Iterator[Iterable]:
     """Our loader, one epoch at a time."""
-    part = read_part(case.dataset / "dataset.yaml", "train")
-    order = EpochOrder(len(part.images), SEED, "baseline")
+    split = read_split(case.dataset / "dataset.yaml", "train")
+    order = EpochOrder(len(split.images), SEED, "baseline")
     batches = EpochBatches(order, case.batch)
     recipe = Recipe(case.imgsz, HYP, mosaic_epochs=1000, seed=SEED, stage=0)
-    dataset = TrainingSet(part, recipe, order, int(2e9) if cached else 0)
+    dataset = TrainingSet(split, recipe, order, int(2e9) if cached else 0)
     loader = build_loader(dataset, batches, workers, torch.device("cpu"))
     try:
         for epoch in range(1000):

@@ -110,10 +110,10 @@ def main(arguments: argparse.Namespace) -> None:
     import torch
 
     from parkdet.detector.precision import resolve_device, resolve_precision
+    from parkdet.inference.detect import DetectSettings
     from parkdet.inference.job import Job
-    from parkdet.inference.predict import PredictSettings
-    from parkdet.inference.resume import infer_in_parts, open_parts
-    from parkdet.inference.run import write_records
+    from parkdet.inference.records import write_records
+    from parkdet.inference.resume import open_parts, resumed_records
     from parkdet.inference.sources import read_images
     from parkdet.memory import keep_freed_memory
     from parkdet.provenance import write_provenance
@@ -122,7 +122,7 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device = resolve_device(arguments.device)
-    settings = PredictSettings(
+    settings = DetectSettings(
         imgsz=arguments.imgsz,
         confidence=arguments.conf,
         iou=arguments.iou,
@@ -143,7 +143,7 @@ def main(arguments: argparse.Namespace) -> None:
     store = open_parts(job, arguments.state_dir) if arguments.state_dir else None
     if store and arguments.anew:
         store.forget_delivered(job.wanted)
-    found = infer_in_parts(job, store) if store else job.records()
+    found = resumed_records(job, store) if store else job.records()
     write_records(arguments.out, found)
     inputs = [*arguments.weights, *([] if arguments.images.is_dir() else [arguments.images])]
     decisive = {**asdict(settings), "shard": arguments.shard}

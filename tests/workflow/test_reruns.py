@@ -242,7 +242,7 @@ def test_preparing_again_with_equal_output_costs_no_training(project, root):
     assert [path.read_bytes() for path in outputs] == before
     for rule in ("train_baseline", "finetune"):
         assert "already trained" in (results / f"logs/{rule}.log").read_text()
-    assert "4 of 4 images were detected before" in (results / "logs/infer.log").read_text()
+    assert "4 of 4 images have been processed already" in (results / "logs/infer.log").read_text()
     assert project.planned("--configfile", "tiny.yaml") == set()
 
 

@@ -1,4 +1,4 @@
-"""The annotation files: as they come (anything may be wrong in them), and as they are handed on."""
+"""Annotation files: as they arrive, where anything may be wrong, and as they are written."""
 
 import json
 import unicodedata
@@ -14,9 +14,9 @@ from parkdet.files import read_bytes
 from parkdet.memory import limited_memory
 
 MOST_BYTES = 2_000_000_000  # of a file: millions of images
-MEMORY = 12  # bytes for each byte of a file; COCO files take 4 to 8
+MEMORY = 12  # bytes per byte of the file; COCO files take 4 to 8
 LONGEST_NAME = 200  # characters of a class name
-UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control characters, half surrogates, line ends
+UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control characters, surrogates, line separators
 
 
 class RawImage(msgspec.Struct):
@@ -46,7 +46,7 @@ class RawCategory(msgspec.Struct):
 
 
 class RawFile(msgspec.Struct):
-    """A COCO file as found; what it holds beyond these lists is skipped."""
+    """A COCO file as found; anything in it besides these lists is skipped."""
 
     images: list[RawImage]
     annotations: list[RawAnnotation] = []
@@ -54,9 +54,9 @@ class RawFile(msgspec.Struct):
 
 
 class Image(msgspec.Struct, omit_defaults=True):
-    """A checked image: the file's width and height in pixels, sha256 of its content.
+    """A checked image: width and height of the file in pixels, SHA-256 of its content.
 
-    ``unreadable`` marks a test image that cannot be opened: it keeps its id and has no detections.
+    ``unreadable`` marks a test image that cannot be opened: it keeps its id and gets no detections.
     """
 
     id: int
@@ -86,7 +86,7 @@ class Category(msgspec.Struct):
 
 
 class Dataset(msgspec.Struct):
-    """One split of a prepared set, in COCO's form."""
+    """One split of a prepared data set, in COCO format."""
 
     images: list[Image]
     annotations: list[Box]
@@ -96,14 +96,14 @@ class Dataset(msgspec.Struct):
 def read_raw(path: Path) -> RawFile:
     """Reads a COCO file without trusting its values.
 
-    NaN, Infinity and numbers out of range are let through, as ``json.dump`` writes them; the
-    entries that hold them are told apart later. A byte order mark is skipped.
+    NaN, Infinity and out-of-range numbers are let through, since ``json.dump`` writes them; the
+    entries that hold them are found later. A byte order mark is skipped.
 
     Raises:
         UserError: missing, not JSON, no list of ``images``, too large, or takes too much memory.
     """
     if not path.is_file():
-        raise UserError(f"{path} is not a regular file: put the annotations there, in COCO's form.")
+        raise UserError(f"{path} is not a regular file: put the COCO annotations there.")
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise UserError(
@@ -116,8 +116,8 @@ def read_raw(path: Path) -> RawFile:
             return _decode(data)
     except MemoryError as error:
         raise UserError(
-            f"{path} takes more than {MEMORY} times its size in memory, which no list of images "
-            "and boxes does; check or restore the file."
+            f"{path} takes more than {MEMORY} times its size in memory, which a list of images and "
+            "boxes never does; check or restore the file."
         ) from error
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UserError(
@@ -140,7 +140,7 @@ def _decode(data: bytes) -> RawFile:
 
 
 def whole_number(value: Any) -> int | None:
-    """``value`` as an integer of 64 bits, or None; 7.0 counts as 7, "7" and true do not count."""
+    """``value`` as a 64-bit integer, or None; 7.0 counts as 7, while "7" and true do not count."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is int and -(2**63) <= value < 2**63:
@@ -151,14 +151,14 @@ def whole_number(value: Any) -> int | None:
 def read_categories(raw: RawFile, names: list[str] | None, path: Path) -> list[Category]:
     """The classes in order of their category ids, from the file or else from ``names``.
 
-    Without ``categories`` in the file, names belong to the category ids that its boxes use, in
-    ascending order; if there are more names than ids in use, to 1, 2, ...
+    Without ``categories`` in the file, the names go to the category ids that its boxes use, in
+    ascending order, or to 1, 2, ... if there are more names than ids in use.
 
     Args:
-        path: of the file, for messages.
+        path: the file, for messages.
 
     Raises:
-        UserError: no names at all, names that do not fit the ids, ids or names that are not unique.
+        UserError: there are no names, they do not fit the ids, or ids or names are not unique.
     """
     if raw.categories:
         return _given_categories(raw.categories, path)

@@ -1,6 +1,6 @@
-"""From images and boxes to a training picture: mosaic or letterbox, warp, colour, flips.
+"""Makes training pictures from images and boxes: mosaic or letterbox, warp, colour, flips.
 
-The random numbers are drawn from the global generators in yolov5's order, so under one seed a
+Random numbers are drawn from the global generators in yolov5's order, so with the same seed a
 picture equals yolov5's. Boxes are float32 arrays (n, 5): class, then four coordinates.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 from parkdet.detector.augment import letterbox, mixup, random_perspective
 from parkdet.hyperparameters import Hyperparameters
 
-GREY = 114  # what is around images, as in yolov5
-LEAST_INSET = 1e-3  # pixels that corners stay inside the picture, as in yolov5
+GREY = 114  # around images, as in yolov5
+LEAST_INSET = 1e-3  # pixels by which corners stay inside the picture, as in yolov5
 
 Picture = tuple[np.ndarray, np.ndarray]  # uint8 (height, width, 3), boxes
-Load = Callable[[int], Picture]  # BGR image by index, its long side at imgsz; boxes as shares, xywh
+Load = Callable[[int], Picture]  # BGR image by index, long side imgsz; boxes as fractions, xywh
 
 
 def make_picture(
@@ -29,17 +29,17 @@ def make_picture(
     hyp: Hyperparameters,
     mosaic: bool = True,
 ) -> Picture:
-    """Makes the training picture of image ``index``.
+    """Makes a training picture of image ``index``.
 
     Args:
-        partners: images that mosaics take their other three from.
-        images: images of the training set; the second picture of a mixup is any of them.
+        partners: images from which a mosaic takes its other three.
+        images: number of images in the training set; mixup may use any as the second picture.
         imgsz: side of the picture in pixels.
-        mosaic: False never makes mosaics; the random numbers stay in step all the same.
+        mosaic: False never makes mosaics, but draws the same random number for the decision.
 
     Returns:
         The picture, RGB uint8 (imgsz, imgsz, 3), and its boxes: class and centre x, y, width,
-        height as shares.
+        height as fractions.
     """
     if random.random() < hyp.mosaic and mosaic:
         picture = _mosaic(load, index, partners, imgsz, hyp)
@@ -54,7 +54,7 @@ def make_picture(
 def _mosaic(
     load: Load, index: int, partners: Sequence[int], imgsz: int, hyp: Hyperparameters
 ) -> Picture:
-    """Four images around a random centre on a canvas of twice the size, warped to ``imgsz``."""
+    """Four images around a random centre on a canvas of twice ``imgsz``, warped to ``imgsz``."""
     side = 2 * imgsz
     centre_y, centre_x = (int(random.uniform(imgsz // 2, side - imgsz // 2)) for _ in range(2))
     chosen = [index, *random.choices(partners, k=3)]
@@ -96,8 +96,8 @@ def _warp(image: np.ndarray, boxes: np.ndarray, hyp: Hyperparameters, border: in
 
 
 def _recolour_and_flip(image: np.ndarray, boxes: np.ndarray, hyp: Hyperparameters) -> Picture:
-    """From BGR and boxes in pixels to RGB and boxes in shares."""
-    labels = _to_shares(boxes, *image.shape[:2])
+    """From BGR and boxes in pixels to RGB and boxes as fractions."""
+    labels = _to_fractions(boxes, *image.shape[:2])
     image = _recolour(image, hyp)
     if random.random() < hyp.flipud:
         image = cv2.flip(image, 0)
@@ -109,9 +109,9 @@ def _recolour_and_flip(image: np.ndarray, boxes: np.ndarray, hyp: Hyperparameter
 
 
 def _recolour(image: np.ndarray, hyp: Hyperparameters) -> np.ndarray:
-    """From BGR to RGB with hue, saturation and value changed at random.
+    """From BGR to RGB, with hue, saturation and value changed at random.
 
-    The bytes are those of yolov5's augment_hsv, which goes back to BGR: in half its time.
+    Gives the bytes of yolov5's augment_hsv, which goes back to BGR, in half its time.
     """
     gains = np.array([hyp.hsv_h, hyp.hsv_s, hyp.hsv_v])
     if not gains.any():
@@ -126,16 +126,16 @@ def _recolour(image: np.ndarray, hyp: Hyperparameters) -> np.ndarray:
 
 
 def _paste(canvas: np.ndarray, image: np.ndarray, left: int, top: int) -> None:
-    """Copies the part of ``image`` that lies on the canvas when its corner is at (left, top)."""
+    """Copies what of ``image`` lies on the canvas when its corner is at (left, top)."""
     x, y = max(left, 0), max(top, 0)
-    part = image[y - top : canvas.shape[0] - top, x - left : canvas.shape[1] - left]
-    canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
+    visible = image[y - top : canvas.shape[0] - top, x - left : canvas.shape[1] - left]
+    canvas[y : y + visible.shape[0], x : x + visible.shape[1]] = visible
 
 
 def _to_pixels(
     labels: np.ndarray, width: float, height: float, left: float, top: float
 ) -> np.ndarray:
-    """Centre and sides as shares of an image at (left, top) to left, top, right, bottom."""
+    """From centre and sides, as fractions of an image at (left, top), to edges in pixels."""
     boxes = labels.copy()
     x, y, half_width, half_height = labels[:, 1], labels[:, 2], labels[:, 3] / 2, labels[:, 4] / 2
     boxes[:, 1] = width * (x - half_width) + left
@@ -145,8 +145,8 @@ def _to_pixels(
     return boxes
 
 
-def _to_shares(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left, top, right, bottom, clipped to the picture, to centre and sides as shares of it."""
+def _to_fractions(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """From edges in pixels, clipped to the picture, to centre and sides as fractions of it."""
     left, right = np.clip(boxes[:, [1, 3]], 0, width - LEAST_INSET).T
     top, bottom = np.clip(boxes[:, [2, 4]], 0, height - LEAST_INSET).T
     labels = boxes.copy()

@@ -1,4 +1,4 @@
-"""Which images and boxes can be used, and what is repaired in them."""
+"""Decides which images and boxes can be used, and repairs some of them."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,13 @@ from parkdet.data.annotations import Box, Image, RawAnnotation, RawImage, whole_
 from parkdet.data.images import SUFFIXES
 from parkdet.data.issues import Issues
 
-CLIP_TOLERANCE = 0.01  # pixels; a smaller overhang comes from rounding and is not listed
+CLIP_TOLERANCE = 0.01  # pixels; less overhang comes from rounding and is not listed
 MOST_FOLDERS = 100
-LEAST_SIDE = 1e-6  # of the image's side: less is 0 in a label of 6 decimals
+LEAST_SIDE = 1e-6  # of the image's side: anything less is 0 in a label with 6 decimals
 
 
 class Entry(NamedTuple):
-    """An entry of ``images`` with a whole-number id; the size is as declared, unchecked."""
+    """An entry of ``images`` whose id is a whole number; its size is as declared, unchecked."""
 
     id: int
     name: str
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 
 def name_problem(name: Any) -> str:
-    """Why ``name`` cannot be the name of an image inside its folder, or an empty text."""
+    """Why ``name`` cannot name an image inside its folder; an empty string if it can."""
     if not isinstance(name, str) or not name:
         return "image without a file_name"
     if "\0" in name or len(name.splitlines()) != 1 or not _encodable(name):
@@ -38,7 +38,7 @@ def name_problem(name: Any) -> str:
     if len(path.parts) > MOST_FOLDERS:
         return f"file_name leads through more than {MOST_FOLDERS} folders"
     if path.suffix.lower() not in SUFFIXES:
-        return "file_name has no suffix of an image that can be read"
+        return "file_name has no supported image suffix"
     return ""
 
 
@@ -53,13 +53,13 @@ def _encodable(name: str) -> bool:
 def usable_entries(
     images: Iterable[RawImage], boxes: Mapping[int, int], issues: Issues
 ) -> list[Entry]:
-    """The training images whose id and name are sound, in file order; lists the others.
+    """The training images with a valid id and name, in file order; lists the others as issues.
 
-    An image that is listed twice counts once; an id that stands for two names is left out, as
+    An image that is listed twice counts once; an id that stands for two names is left out, since
     nobody can know which of them its boxes belong to.
 
     Args:
-        boxes: boxes by image id, to say how many are lost with an image.
+        boxes: number of boxes by image id, to say how many are lost with an image.
     """
     images = list(images)
     lost = dict(boxes)
@@ -71,7 +71,7 @@ def usable_entries(
         number = whole_number(image.id)
         problem = name_problem(image.file_name)
         if number is None:
-            problem = "image without a whole number as id"
+            problem = "image id is not a whole number"
         elif number in ambiguous:
             problem = "two images have the same id"
         elif number in ids:
@@ -99,12 +99,12 @@ def _ambiguous_ids(images: Iterable[RawImage]) -> set[int]:
 
 
 def with_boxes(boxes: int) -> str:
-    """The action of an image that is left out."""
+    """The action listed for an image that is left out."""
     return f"left out with its {boxes} boxes" if boxes else "left out"
 
 
 def check_size(entry: Entry, width: int, height: int, issues: Issues) -> None:
-    """Lists a declared size that is not the file's; no declared size is no issue."""
+    """Lists a declared size that is not the file's; declaring none is no issue."""
     declared = (entry.width, entry.height)
     if declared in ((None, None), (width, height)):
         return
@@ -137,11 +137,11 @@ def clean_boxes(
     classes: set[int],
     issues: Issues,
 ) -> dict[int, list[Box]]:
-    """The usable boxes by image id, clipped to their images, in file order; lists the others.
+    """Usable boxes by image id, clipped to their images, in file order; lists the others as issues.
 
     Args:
         images: usable images by id.
-        dropped: ids of images that are listed as left out, with their boxes.
+        dropped: ids of the images already listed as left out with their boxes.
         classes: category ids.
     """
     cleaned: dict[int, list[Box]] = {image_id: [] for image_id in images}
@@ -222,7 +222,7 @@ def _list_clipping(raw: RawAnnotation, image: Image, box: Box, issues: Issues) -
 
 
 def _number(boxes: list[tuple[Any, Image, Box]], taken: set[int], issues: Issues) -> None:
-    """Gives boxes without an id of their own the free numbers from 1; COCO tools need them."""
+    """Gives boxes without a usable id the free numbers from 1 on; COCO tools need ids."""
     free = (number for number in count(1) if number not in taken)
     for old, image, box in boxes:
         box.id = next(free)

@@ -1,4 +1,4 @@
-"""From annotation files and image files to checked images and boxes."""
+"""Reads annotation files and image files into checked images and boxes."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -30,17 +30,17 @@ UNREADABLE = "kept in test.json as unreadable, without detections"
 
 
 class Photos(NamedTuple):
-    """Checked images by id, in file order, and where each lies (unreadable ones nowhere)."""
+    """Checked images and, unless they are unreadable, their paths, by id and in file order."""
 
     images: dict[int, Image]
     paths: dict[int, str]
 
 
 class Collected(NamedTuple):
-    """All that the source data hold and that can be used.
+    """Everything in the source data that can be used.
 
-    ``listed_ids`` are the ids of all training images in file order, also of those left out;
-    ``boxes`` of each training image by its id.
+    ``listed_ids`` are the ids of all training images in file order, including those left out;
+    ``boxes`` are by training image id.
     """
 
     listed_ids: list[int]
@@ -61,11 +61,11 @@ def collect(
 
     Args:
         names: class names, for a file without categories.
-        decode: parts (train, test) whose images are decoded in full, not by header alone.
+        decode: splits (train, test) whose images are decoded in full, not just their headers.
         hash_cache: see `images.examine_images`.
 
     Raises:
-        UserError: a file cannot be read at all; with strict issues also the first problem.
+        UserError: a file cannot be read at all; with strict issues, also at the first problem.
     """
     raw = read_raw(sources.train_json)
     categories = read_categories(raw, names, sources.train_json)
@@ -102,12 +102,12 @@ def _boxes(
 
 
 def _test_entries(raw: RawFile, issues: Issues) -> list[tuple[Entry, bool]]:
-    """Test images with an id, each once, in file order, and whether their names are sound."""
+    """Test images with an id, each once, in file order, and whether their names are valid."""
     entries: dict[int, tuple[Entry, bool]] = {}
     for image in raw.images:
         number = whole_number(image.id)
         if number is None or number in entries:
-            problem = "image without a whole number as id"
+            problem = "image id is not a whole number"
             if number is not None:
                 same = image.file_name == entries[number][0].name
                 problem = "image is listed twice" if same else "two images have the same id"
@@ -155,7 +155,7 @@ def _test_photos(
     facts: Sequence[ImageFacts],
     issues: Issues,
 ) -> Photos:
-    """All test images; those that cannot be opened have the declared size, 0 if there is none."""
+    """All test images; those that cannot be opened get their declared size, 0 if there is none."""
     photos = Photos({}, {})
     files = zip(paths, facts, strict=True)
     for entry, sound in entries:

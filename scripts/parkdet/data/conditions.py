@@ -1,11 +1,11 @@
-"""Conditions of a photograph that its name tells: weather, time of day, place, region."""
+"""Conditions of a photograph taken from its name: weather, time of day, place, region."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
 NOT_NAMED = "not named"
-# Words of a name and what they are called in reports; the latter may stand in a name as well.
+# Words in a name -> their labels in reports; names may also contain the labels themselves.
 WORDS = {
     "weather": {"맑음": "clear", "흐림": "cloudy", "비": "rain", "눈": "snow", "안개": "fog"},
     "time": {"주간": "day", "야간": "night"},
@@ -45,7 +45,7 @@ _ADMINISTRATIVE = re.compile("(특별자치|특별|광역)?[시도]$")  # "provi
 
 
 def conditions_of(name: str) -> dict[str, str]:
-    """The conditions that whole words of an image's name tell; `NOT_NAMED` where none does."""
+    """The conditions given by whole words of an image's name; `NOT_NAMED` where none is."""
     words = _SEPARATORS.split(unicodedata.normalize("NFC", name).lower())
     return {kind: _first(words, labels) for kind, labels in _LABELS.items()}
 

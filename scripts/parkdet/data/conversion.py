@@ -1,8 +1,8 @@
-"""Annotations in other forms, YOLO's and Pascal VOC's, as a COCO file that prepare_dataset reads.
+"""Converts YOLO and Pascal VOC annotations to a COCO file that prepare_dataset reads.
 
-Nothing is judged here: what is wrong in an annotation is handed on as it stands, so that
-prepare_dataset lists it like any other. (The packages that convert stop at the first bad line, or
-decode every image, or bring a video library along.)
+Nothing is judged here: a faulty annotation is passed on as it stands, so that prepare_dataset
+lists it like any other. (Existing conversion packages stop at the first bad line, decode every
+image, or pull in a video library.)
 """
 
 import logging
@@ -18,26 +18,25 @@ from parkdet.files import read_bytes, read_yaml
 log = logging.getLogger("parkdet")
 
 SHOWN = 5
-MOST_CLASSES = 10_000  # of YOLO labels; a higher number is no class
-Object = tuple[
-    int | str | None, Any
-]  # class number or name, bbox as COCO has it or what stood there
+MOST_CLASSES = 10_000  # in YOLO labels; a higher number is no class
+# Class number or name; a COCO bbox, or whatever was there instead.
+Object = tuple[int | str | None, Any]
 
 
 def convert(
     images: Path, labels: Path | None, form: str, names: list[str] | None
 ) -> dict[str, Any]:
-    """A COCO object of a folder of images, also those in folders below it, in order of names.
+    """The COCO file's content for the images in a folder and its subfolders, sorted by name.
 
     Args:
-        labels: folder with a label file for each image, at the same place; None: no boxes.
-        form: of the label files, yolo or voc.
-        names: classes in order of their numbers; None: as many as are used (yolo), all names in
+        labels: folder with a label file for each image, at the same relative path; None: no boxes.
+        form: format of the label files, yolo or voc.
+        names: classes in order of their numbers; None: as many as are used (yolo), or all names in
             alphabetical order (voc). Category ids are the numbers, from 0.
 
     Raises:
-        UserError: there are no images, none has a label file, or a label file cannot be read as
-            such a file at all.
+        UserError: there are no images, none has a label file, or a label file is not of that
+            format at all.
     """
     found = sorted(
         path.relative_to(images).as_posix()
@@ -74,7 +73,7 @@ def convert(
 
 
 def names_of_yaml(path: Path) -> list[str]:
-    """The class names of a YOLO data.yaml: `names`, a list or numbers with names.
+    """The class names in a YOLO data.yaml: `names`, a list or a mapping from numbers to names.
 
     Raises:
         UserError: there are none, or their numbers are not 0, 1, 2 and so on.
@@ -84,7 +83,7 @@ def names_of_yaml(path: Path) -> list[str]:
         names = [names[number] for number in range(len(names))]
     plain = isinstance(names, list) and not any(isinstance(name, list | dict) for name in names)
     if not plain or not names:
-        raise UserError(f"{path} needs `names`: a list, or numbers from 0 with a name each.")
+        raise UserError(f"{path} needs `names`: a list, or a mapping from 0, 1, ... to names.")
     return [str(name) for name in names]
 
 
@@ -100,7 +99,7 @@ def _objects(
 
 
 def _read_yolo(path: Path, fact: ImageFacts) -> list[Object]:
-    """Lines of class number, centre, width and height relative to the image."""
+    """Lines with class number, centre, width and height, relative to the image."""
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -127,13 +126,13 @@ def _class_number(word: str) -> int | str:
 
 
 def _read_voc(path: Path, _fact: ImageFacts) -> list[Object]:
-    """Objects with a name and corners in pixels, which count from 1 and include the last."""
+    """Objects with a name and corners; pixels count from 1, and the last one is included."""
     data = read_bytes(path)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise UserError(f"{path} declares a document type, which no annotation needs: remove it.")
     try:
         root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter: its encoding
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: encodings
         raise UserError(
             f"{path} is not XML in UTF-8 or UTF-16: {error}. Save it as such, or remove it."
         ) from error
@@ -161,7 +160,7 @@ def _names_used(objects: Sequence[Sequence[Object]]) -> list[str]:
 
 
 def _check_files(labels: Path, images: Sequence[str], suffix: str) -> None:
-    """Warns of label files without an image, and does not take a wrong folder for no boxes."""
+    """Warns about label files without an image; refuses a folder in which no file has one."""
     known = {Path(name).with_suffix(suffix).as_posix() for name in images}
     files = {path.relative_to(labels).as_posix() for path in labels.rglob(f"*{suffix}")}
     if not files & known:

@@ -1,4 +1,4 @@
-"""Near-duplicates across a split: val images whose perceptual hash is that of a train image."""
+"""Near-duplicates across the split: val images with nearly the perceptual hash of a train image."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,13 +8,13 @@ import numpy as np
 
 from parkdet.data.threads import map_in_threads
 
-DISTANCE = 4  # bits of 64 in which the hashes of two images that count as nearly equal may differ
+DISTANCE = 4  # bits of 64 by which the hashes of two nearly equal images may differ
 EXAMPLES = 20
-HASHES_AT_A_TIME = 2**22  # compared in one step: 32 MB
+HASHES_AT_A_TIME = 2**22  # pairs compared in one step: 32 MB
 
 
 class Pair(NamedTuple):
-    """A val image, the train image nearest to it and the bits in which their hashes differ."""
+    """A val image, the train image nearest to it, and the number of bits that differ."""
 
     val: int
     train: int
@@ -22,9 +22,9 @@ class Pair(NamedTuple):
 
 
 def difference_hash(path: str) -> int | None:
-    """The dHash of an image: 64 bits, each whether a cell is brighter than its left neighbour.
+    """The dHash of an image: 64 bits, each telling if a cell is brighter than its left neighbour.
 
-    Changes of size, compression, brightness and noise leave it nearly as it is.
+    Changes of size, compression, brightness and noise barely change it.
 
     Returns:
         None if the image cannot be decoded.
@@ -43,10 +43,10 @@ def difference_hash(path: str) -> int | None:
 
 
 def nearest(val: np.ndarray, train: np.ndarray, distance: int = DISTANCE) -> list[Pair]:
-    """For each val hash the nearest train hash, where it is near enough; positions, not ids.
+    """The nearest train hash of each val hash, if it is near enough; positions, not ids.
 
-    Every pair is compared: images of a dark lot share whole parts of their hashes, so that an
-    index by parts would have to compare most of them, too.
+    Every pair is compared: images of a dark lot share whole pieces of their hashes, so an index by
+    pieces would have to compare most pairs, too.
 
     Args:
         val: hashes, shape (n,), uint64; so is ``train``.
@@ -66,10 +66,10 @@ def nearest(val: np.ndarray, train: np.ndarray, distance: int = DISTANCE) -> lis
 def find_near_duplicates(
     paths: Mapping[int, str], names: Mapping[int, str], val: set[int]
 ) -> dict[str, Any]:
-    """What summary.json says of the val images that nearly equal a train image.
+    """The entry in summary.json on val images that nearly equal a train image.
 
     Args:
-        paths: of all images, by id; so are ``names``.
+        paths: of all images, by id, like ``names``.
         val: ids of the val images.
     """
     found = map_in_threads(difference_hash, list(paths.values()), "comparing images")

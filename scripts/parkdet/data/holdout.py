@@ -1,4 +1,4 @@
-"""The split of a prepared set: which way of splitting is used, and what it leads to."""
+"""Holds out the val images: which way of splitting is used, and its result."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from parkdet.errors import UserError
 
 
 class SplitSettings(NamedTuple):
-    """What decides the split: see the options of prepare_dataset.py."""
+    """What determines the split: see the options of prepare_dataset.py."""
 
     split: str
     val_images: int | None
@@ -29,13 +29,13 @@ class SplitSettings(NamedTuple):
 
 
 class Holdout(NamedTuple):
-    """What the split comes to.
+    """The result of splitting.
 
     Attributes:
         val: ids held out.
         used: the way of splitting.
-        requested: number of images that val was to have; None for a given val set.
-        groups: recording of each image id.
+        requested: number of val images wanted; None for a given val set.
+        groups: image id -> recording.
     """
 
     val: set[int]
@@ -54,13 +54,13 @@ def hold_out(
 ) -> Holdout:
     """Splits the images.
 
-    A random draw is over all ids of the annotation file, as in 2022, so val can turn out smaller by
-    the images that are left out; a draw by recording is over the images that are used.
+    A random draw is from all ids in the annotation file, as in 2022, so val can turn out smaller
+    by the images that are left out; a draw by recording is from the images that are used.
 
     Args:
-        listed_ids: ids of the annotation file, in file order.
+        listed_ids: ids in the annotation file, in file order.
         names: source names of the images that are used, by id.
-        boxes: their boxes, by id.
+        boxes: their boxes, by image id.
 
     Raises:
         UserError: the split cannot be made.
@@ -73,7 +73,7 @@ def hold_out(
         used, warnings = _choose(unnamed, len(set(groups.values())))
     elif used == "group" and unnamed:
         warnings.append(
-            f"{unnamed} image names do not show their recording: each counts as one of its own."
+            f"{unnamed} image names do not show their recording: each counts as its own recording."
         )
     if used == "given":
         return Holdout(_given(settings.val_json, names, issues), used, None, groups, warnings)
@@ -89,17 +89,17 @@ def hold_out(
 
 
 def _choose(unnamed: int, groups: int) -> tuple[str, list[str]]:
-    """`auto`: by recording if the names show enough recordings, else at random with a warning."""
+    """`auto`: by recording if the names show enough of them, else at random with a warning."""
     if not unnamed and groups >= LEAST_GROUPS:
         return "group", []
     reason = (
         f"{unnamed} image names do not show a recording"
         if unnamed
-        else f"the image names tell only {groups} recording(s) apart, fewer than {LEAST_GROUPS}"
+        else f"the image names show only {groups} recording(s), fewer than {LEAST_GROUPS}"
     )
     return "random", [
         f"Split at random, because {reason}: if neighbouring frames of a video are on both sides, "
-        "val scores are too good. --group-pattern (data.group_pattern) tells recordings apart."
+        "val scores are too high. --group-pattern (data.group_pattern) tells recordings apart."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Decoded images in memory that all loading processes share, bounded by bytes."""
+"""Decoded images in memory shared by all loader workers, up to a number of bytes."""
 
 import math
 import mmap
@@ -9,11 +9,11 @@ import numpy as np
 
 
 class SharedImageCache:
-    """Keeps each image from its first use on, as far as ``max_bytes`` reach.
+    """Keeps each image from its first use on, as far as ``max_bytes`` allow.
 
-    The memory is mapped before worker processes fork, so an image that one of them decodes is
-    there for all. Pages are taken from the system only when an image is stored. Images that do
-    not fit are made anew each time.
+    The memory is mapped before loader workers fork, so an image that one of them decodes is there
+    for all. Pages are taken from the system only when an image is stored. Images that do not fit
+    are decoded again at each use.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]], max_bytes: int) -> None:
@@ -29,11 +29,11 @@ class SharedImageCache:
         self._offsets = [0, *ends[: self.kept].tolist()]
         self._stored = np.frombuffer(mmap.mmap(-1, max(1, self.kept)), dtype=np.uint8)
         self._memory = np.frombuffer(mmap.mmap(-1, max(1, self._offsets[-1])), dtype=np.uint8)
-        # The lock orders memory: who sees that an image is stored sees its pixels, too.
+        # The lock orders memory: whoever sees that an image is stored also sees its pixels.
         self._lock = multiprocessing.get_context("fork").Lock()
 
     def get(self, index: int, make: Callable[[int], np.ndarray]) -> np.ndarray:
-        """The image (height, width, 3), from memory or by ``make(index)``; not to be changed."""
+        """The image (height, width, 3), from memory or ``make(index)``; do not change it."""
         if index >= self.kept:
             return make(index)
         place = self._memory[self._offsets[index] : self._offsets[index + 1]]

@@ -1,4 +1,4 @@
-"""Image files: finding, measuring and hashing them, many at a time. They are only ever read."""
+"""Finds, measures and hashes image files, many at a time. They are only ever read."""
 
 import hashlib
 import logging
@@ -21,15 +21,15 @@ log = logging.getLogger("parkdet")
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and what turns an image by 90 degrees
+ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values for a turn by 90 degrees
 CACHE_VERSION = 2
-ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}  # of a file that is not cut short
+ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}  # how a file ends that is not cut short
 
 
 class ImageFacts(NamedTuple):
-    """What is known of an image file; with a ``problem`` the rest means nothing.
+    """What is known about an image file; if there is a ``problem``, the rest is meaningless.
 
-    ``width`` and ``height`` are those of the image as OpenCV shows it, turned as EXIF says.
+    ``width`` and ``height`` are those of the image as OpenCV reads it, turned as EXIF says.
     """
 
     width: int = 0
@@ -55,10 +55,9 @@ class _CacheFile(msgspec.Struct):
 
 
 class ImageFolder:
-    """Finds images by the names that annotations give them.
+    """Finds images by their names in the annotations.
 
-    A name that is on disk in another Unicode form (macOS writes Korean names decomposed) is found
-    too.
+    A name whose Unicode form differs on disk (macOS writes Korean names decomposed) is found, too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,7 +70,7 @@ class ImageFolder:
         }
 
     def path(self, name: str) -> tuple[str, list[str]]:
-        """Path of the image ``name``, which need not exist, and what is odd about its place."""
+        """Path of the image ``name``, which need not exist, and remarks on where it lies."""
         found, remarks = name, []
         if name not in self._names:
             other_form = self._by_composed.get(unicodedata.normalize("NFC", name))
@@ -84,13 +83,13 @@ class ImageFolder:
         return path, remarks
 
     def _leads_out(self, path: str) -> bool:
-        # os.path, because pathlib's is_file and resolve raise at too long names and circular links
+        # os.path: pathlib's is_file and resolve raise on overlong names and circular links
         return os.path.isfile(path) and not os.path.realpath(path).startswith(self._inside)  # noqa: PTH113
 
     def _walk(self) -> Iterator[str]:
         """Names of files below the folder; folders that are links are not entered."""
         prefixes = [""]
-        for prefix in prefixes:  # those found are added at the end
+        for prefix in prefixes:  # grows while it is read
             with suppress(OSError), os.scandir(f"{self.folder}/{prefix}") as entries:
                 for entry in entries:
                     name = f"{prefix}{entry.name}"
@@ -105,19 +104,19 @@ class ImageFolder:
 def examine_images(
     paths: Sequence[str], decode: Container[str] = (), cache_path: Path | None = None
 ) -> list[ImageFacts]:
-    """Measures and hashes image files in threads; one result a path, in order.
+    """Measures and hashes image files in threads; one result per path, in order.
 
     Args:
-        decode: paths whose pixels are decoded too, which finds damage behind an intact header.
-        cache_path: file that keeps results by path, size and time of change; a file that is found
-            unchanged is not opened again. Made when missing.
+        decode: paths whose pixels are decoded, too, which finds damage behind an intact header.
+        cache_path: file that keeps results by path, size and modification time; unchanged images
+            are not opened again. Created if missing.
     """
     known = _read_cache(cache_path) if cache_path else {}
     fresh: dict[str, _CacheEntry] = {}
     facts = []
     PIL.Image.init()  # once, instead of in every thread at the same time
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata; what matters comes as an exception
+        warnings.simplefilter("ignore")  # odd metadata; what matters is raised as an exception
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         results = map_in_threads(
             lambda path: _examine(path, path in decode, known.get(path)), paths, "checking images"
@@ -166,13 +165,13 @@ def _facts(entry: _CacheEntry) -> ImageFacts:
 
 
 def _measure(file: BinaryIO, decode: bool) -> tuple[int, int, bool]:
-    """Width and height, turned as OpenCV's imread turns the image, and if there are more frames.
+    """Width and height, turned as OpenCV's imread turns the image; whether it has several frames.
 
-    A file whose end is not the usual one of its format is decoded too: it may be cut short.
+    A file that does not end as usual in its format is decoded, too: it may be cut short.
     """
     with PIL.Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        # MPO: a JPEG that carries a preview or a map of brightness, as many cameras write it
+        # MPO: a JPEG with a preview or a brightness map, as many cameras write it
         several_frames = image.format != "MPO" and getattr(image, "is_animated", False)
         turned = is_turned(image)
         if image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) != 1:
@@ -206,6 +205,6 @@ def _read_cache(path: Path) -> dict[str, _CacheEntry]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        log.warning("The hash cache %s cannot be read (%s): all images are read anew.", path, error)
+        log.warning("Cannot read the hash cache %s (%s): all images are read again.", path, error)
         return {}
     return cache.files if cache.version == CACHE_VERSION else {}

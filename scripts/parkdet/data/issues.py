@@ -1,4 +1,4 @@
-"""The list of everything that is left out or repaired: nothing is dropped in silence."""
+"""The list of everything that is left out or repaired: nothing is dropped silently."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ COLUMNS = ("file", "image_id", "annotation_id", "problem", "action")
 
 
 class Issue(NamedTuple):
-    """A row of issues.csv: ``problem`` is one of few fixed phrases, ``action`` has the details."""
+    """A row of issues.csv: ``problem`` is one of a few fixed phrases; ``action`` has details."""
 
     file: str
     image_id: str
@@ -26,7 +26,7 @@ class Issues:
     """Collects issues in the order in which they are found.
 
     Args:
-        strict: what would be left out because it cannot be used is an error instead.
+        strict: raise an error instead of leaving out what cannot be used.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -67,7 +67,7 @@ class Issues:
         return dict(sorted(Counter(row.problem for row in self.rows).items()))
 
     def write(self, path: Path) -> None:
-        """Writes issues.csv (UTF-8, a header line, one issue a line)."""
+        """Writes issues.csv (UTF-8, a header line, one issue per line)."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -77,7 +77,7 @@ class Issues:
 
 
 def printable(value: Any) -> str:
-    """``value`` as one line of text of at most 300 characters; control characters are escaped."""
+    """``value`` as one line of at most 300 characters; control characters are escaped."""
     text = "" if value is None else str(value)
     if not text.isprintable():
         text = "".join(

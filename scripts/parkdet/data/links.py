@@ -1,4 +1,4 @@
-"""Names and links of the images in a prepared set. Source files are never written to."""
+"""Names and links of the images in a prepared data set. Source files are never written to."""
 
 import os
 import shutil
@@ -9,16 +9,16 @@ from pathlib import PurePosixPath
 
 from parkdet.errors import UserError
 
-LONGEST_NAME = 255  # bytes of a file's name
+LONGEST_NAME = 255  # bytes of a file name
 
 
 def link_names(names: Iterable[str]) -> dict[str, str]:
-    """The name that each image gets in the prepared set, nearly always its own.
+    """The name that each image gets in the prepared data set, nearly always its own.
 
-    Two images must not share a label file: of names that differ only by suffix, case or Unicode
-    form all but the first get a number (``a.jpg``, ``a.png`` -> ``a-2.png``). Folders called
-    images or labels, at which YOLO tools find labels, or like a label file are joined into the name
-    by ``_``. A name that gets too long by that is shortened.
+    Two images must not share a label file: of names that differ only in suffix, case or Unicode
+    form, all but the first get a number (``a.jpg``, ``a.png`` -> ``a-2.png``). Folders named
+    images or labels, by which YOLO tools find labels, or named like a label file are joined into
+    the name with ``_``. A name that becomes too long is shortened.
     """
     wanted = {name: _without_special_folders(name) for name in names}
     owners: dict[str, str] = {}
@@ -44,13 +44,13 @@ def _without_special_folders(name: str) -> str:
 
 
 def _with_end(path: PurePosixPath, end: str) -> str:
-    """``path`` with ``end`` in place of its suffix, its stem cut where the name gets too long."""
+    """``path`` with ``end`` in place of its suffix; the stem is cut if the name gets too long."""
     stem = path.stem.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore")
     return str(path.with_name(f"{stem}{end}"))
 
 
 def _label_key(name: str) -> str:
-    """Equal for images whose label files would be one file, on any file system."""
+    """Equal for images whose label files would be the same file on some file system."""
     stem = unicodedata.normalize("NFC", name.rpartition(".")[0])
     return unicodedata.normalize("NFC", stem.casefold())
 
@@ -65,7 +65,7 @@ def place(source: str, target: str, how: str) -> str:
 
     Args:
         source: absolute path.
-        how: symlink, copy, hard, or auto: a symlink where the file system has them, else a copy.
+        how: symlink, copy, hard, or auto: a symlink if the file system has them, else a copy.
 
     Returns:
         How it was done: symlink, copy or hard.

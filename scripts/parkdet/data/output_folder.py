@@ -1,4 +1,4 @@
-"""The output folder: filled whole or not at all, and nothing in it is removed that is not ours."""
+"""The output folder: filled completely or not at all; nothing that is not ours is removed."""
 
 import errno
 import fcntl
@@ -14,9 +14,9 @@ from parkdet.data.threads import map_in_threads
 from parkdet.errors import UserError
 from parkdet.files import atomic_write, read_bytes
 
-MANIFEST = ".parkdet-files"  # relative paths of what an earlier run wrote, one a line
+MANIFEST = ".parkdet-files"  # relative paths of what an earlier run wrote, one per line
 STAGING = ".parkdet-new-"  # folder that a run fills before it moves the content into place
-TOLERATED = {".snakemake_timestamp"}  # Snakemake puts it into folders that are outputs
+TOLERATED = {".snakemake_timestamp"}  # Snakemake puts it into output folders
 
 
 @contextmanager
@@ -24,11 +24,10 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty staging folder whose content replaces that of ``folder`` on success.
 
     ``folder`` may be missing, empty, or hold what an earlier run wrote, which is removed; links
-    are removed, never followed. If the block raises, ``folder`` is as it was.
+    are removed, never followed. If the block raises, ``folder`` stays as it was.
 
     Raises:
-        UserError: the folder holds other files, another run is at work in it, or it cannot be
-            written.
+        UserError: the folder holds other files, another run is using it, or it cannot be written.
     """
     folder = Path(os.path.realpath(folder))
     existed = folder.is_dir()
@@ -68,7 +67,7 @@ def _locked(folder: Path) -> Iterator[None]:
                     f"Another prepare_dataset.py is writing to {folder}: wait for it, or choose "
                     "another --out."
                 ) from error
-            # otherwise a file system without locks: go on without
+            # Otherwise the file system has no locks: go on without one.
         yield
     finally:
         os.close(descriptor)
@@ -101,13 +100,13 @@ def _refuse_foreign_files(folder: Path) -> None:
         known = path in ours or path.startswith(STAGING) or Path(path).name in TOLERATED
         if not known:
             raise UserError(
-                f"{folder} holds {path!r}, which prepare_dataset.py did not write, and its content "
-                "would be replaced: move that away, or choose another --out."
+                f"{folder} holds {path!r}, which prepare_dataset.py did not write. The folder's "
+                "content would be replaced: move that file away, or choose another --out."
             )
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Removes what a killed run left; the lock makes sure that it is not at work."""
+    """Removes what killed runs left behind; the lock ensures that none is still running."""
     for path in folder.glob(f"{STAGING}*"):
         shutil.rmtree(path)
 
@@ -119,12 +118,12 @@ def _write_manifest(staging: Path) -> None:
 
 
 def _remove_earlier(folder: Path) -> None:
-    """Removes an earlier run's files and the folders that are then empty, the manifest last."""
+    """Removes an earlier run's files and the folders that are then empty; the manifest last."""
     paths = sorted(_earlier(folder) - {MANIFEST})
-    # In threads: ext4 waits for its journal (2 ms) at each symlink of more than 59 bytes.
+    # In threads: ext4 waits for its journal (2 ms) on each symlink of more than 59 bytes.
     deque(map_in_threads(lambda path: _unlink(f"{folder}/{path}"), paths, "removing"), maxlen=0)
     folders = {path.partition("/")[0] for path in paths if "/" in path}
-    for top in folders | {"images", "labels"}:  # these two Snakemake makes in advance
+    for top in folders | {"images", "labels"}:  # Snakemake makes these two in advance
         for place, _, _ in os.walk(folder / top, topdown=False):
             for name in TOLERATED:
                 (Path(place) / name).unlink(missing_ok=True)
@@ -138,7 +137,7 @@ def _unlink(path: str) -> None:
 
 
 def _move_up(staging: Path, folder: Path) -> None:
-    """Moves the manifest first, so that whatever is moved is known as ours; summary.json last."""
+    """Moves the manifest first, so that whatever follows is known to be ours; summary.json last."""
 
     def order(path: Path) -> tuple[bool, bool, str]:
         return path.name != MANIFEST, path.name.startswith("summary"), path.name

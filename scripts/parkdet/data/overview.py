@@ -1,4 +1,4 @@
-"""What is in a data set: the report of `prepare_dataset.py --report-only`."""
+"""Describes a data set: the report of `prepare_dataset.py --report-only`."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from parkdet.data.splits import group_key, groups_of
 from parkdet.files import write_json
 
 QUANTILES = {"least": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1}
-COCO_SIZES = {"small": 32**2, "medium": 96**2, "large": float("inf")}  # area below, pixels
+COCO_SIZES = {"small": 32**2, "medium": 96**2, "large": float("inf")}  # areas below this, pixels
 
 
 def write_overview(
@@ -28,7 +28,7 @@ def write_overview(
     group_pattern: str | None = None,
     decode: bool = False,
 ) -> None:
-    """Checks a data set and says what is in it; nothing else is written.
+    """Checks a data set and reports what is in it; nothing else is written.
 
     Args:
         out: JSON file; None: to stdout.
@@ -38,14 +38,14 @@ def write_overview(
         decode: decode images in full instead of reading their headers.
 
     Raises:
-        UserError: the data cannot be read, or a file not be written.
+        UserError: the data cannot be read, or a file cannot be written.
     """
     key = group_key(group_pattern)
     issues = Issues()
     for target in filter(None, (out, figures)):
         refuse_overlap(sources, target)
-    parts = {"train", "test"} if decode else set()
-    overview = describe(collect(sources, names, parts, None, issues), key, issues)
+    decoded = {"train", "test"} if decode else set()
+    overview = describe(collect(sources, names, decoded, None, issues), key, issues)
     if out is None:
         print(msgspec.json.format(msgspec.json.encode(overview), indent=2).decode())
     else:
@@ -59,24 +59,24 @@ def write_overview(
 def describe(
     collected: Collected, key: Callable[[str], str | None], issues: Issues
 ) -> dict[str, Any]:
-    """Counts of what can be used, and of the problems found; the same input, the same content.
+    """Counts of what can be used and of the problems found; the same input gives the same content.
 
     Args:
         key: from an image's name to its recording, see `splits.group_key`.
     """
-    parts = {"train": list(collected.train.images.values())}
+    splits = {"train": list(collected.train.images.values())}
     if collected.test is not None:
-        parts["test"] = list(collected.test.images.values())
+        splits["test"] = list(collected.test.images.values())
     boxes = [box for own in collected.boxes.values() for box in own]
-    recordings = {name: _recordings(images, key) for name, images in parts.items()}
+    recordings = {name: _recordings(images, key) for name, images in splits.items()}
     return {
-        "images": {name: len(images) for name, images in parts.items()},
-        "unreadable_test_images": sum(image.unreadable for image in parts.get("test", ())),
+        "images": {name: len(images) for name, images in splits.items()},
+        "unreadable_test_images": sum(image.unreadable for image in splits.get("test", ())),
         "boxes": len(boxes),
         "boxes_an_image": _numbered(len(own) for own in collected.boxes.values()),
         "image_sizes": {
             name: _ordered(Counter(f"{image.width}x{image.height}" for image in images))
-            for name, images in parts.items()
+            for name, images in splits.items()
         },
         "box_sides": _sides(boxes),
         "classes": _classes(collected, boxes),
@@ -84,18 +84,18 @@ def describe(
         "recordings_in_train_and_test": len(
             recordings["train"].keys() & recordings.get("test", {}).keys()
         ),
-        "conditions": _conditions(parts, collected.boxes),
+        "conditions": _conditions(splits, collected.boxes),
         "issues": issues.counts(),
     }
 
 
 def _numbered(values: Iterable[int]) -> dict[str, int]:
-    """How often each whole number occurs, from the least on."""
+    """How often each whole number occurs, in ascending order."""
     return {str(value): count for value, count in sorted(Counter(values).items())}
 
 
 def _ordered(counts: Counter[str]) -> dict[str, int]:
-    """The counts, the most frequent first."""
+    """The counts, highest first."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -107,7 +107,7 @@ def _quantiles(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def _sides(boxes: Sequence[Box]) -> dict[str, Any]:
-    """Sizes of boxes as the side of a square of equal area, in pixels of the photographs."""
+    """Sizes of boxes as the side of a square of equal area, in source pixels."""
     areas = np.array([box.area for box in boxes])
     kinds = np.array(list(COCO_SIZES))[np.searchsorted(list(COCO_SIZES.values()), areas, "right")]
     sides = np.sqrt(areas)
@@ -136,7 +136,7 @@ def _classes(collected: Collected, boxes: Sequence[Box]) -> list[dict[str, Any]]
 
 
 def _recordings(images: Iterable[Image], key: Callable[[str], str | None]) -> Counter[str]:
-    """Images of each recording; one whose name does not tell it is a recording of its own."""
+    """Images per recording; an image whose name does not show one is a recording of its own."""
     return Counter(groups_of({image.id: image.file_name for image in images}, key).values())
 
 
@@ -149,11 +149,11 @@ def _images_each(recordings: Counter[str]) -> dict[str, Any]:
 
 
 def _conditions(
-    parts: Mapping[str, Sequence[Image]], boxes: Mapping[int, Sequence[Box]]
+    splits: Mapping[str, Sequence[Image]], boxes: Mapping[int, Sequence[Box]]
 ) -> dict[str, dict[str, dict[str, int]]]:
-    """Images of each part and training boxes by condition, where any name tells one."""
-    counts = {kind: {name: Counter() for name in (*parts, "boxes")} for kind in WORDS}
-    for name, images in parts.items():
+    """Images of each split and training boxes by condition, of the kinds that any name gives."""
+    counts = {kind: {name: Counter() for name in (*splits, "boxes")} for kind in WORDS}
+    for name, images in splits.items():
         for image in images:
             for kind, label in conditions_of(image.file_name).items():
                 counts[kind][name][label] += 1
@@ -161,7 +161,7 @@ def _conditions(
                     counts[kind]["boxes"][label] += len(boxes[image.id])
     found = {}
     for kind, columns in counts.items():
-        labels = _ordered(sum((columns[name] for name in parts), Counter()))
+        labels = _ordered(sum((columns[name] for name in splits), Counter()))
         if labels.keys() - {NOT_NAMED}:
             found[kind] = {
                 label: {name: column[label] for name, column in columns.items()} for label in labels

@@ -1,4 +1,4 @@
-"""Figures of a data set's overview, as SVG files."""
+"""Draws the overview of a data set as SVG files."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from parkdet.files import atomic_write
 
-# Text stays text, which the reader's own fonts show in any script; equal input gives equal bytes.
+# Text stays text, so the reader's fonts show it in any script; equal input gives equal bytes.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "parkdet", "font.family": "sans-serif"}
 HEIGHT_A_BAR = 0.3  # inches
 
@@ -21,7 +21,7 @@ def draw_overview(overview: Mapping[str, Any], folder: Path) -> list[Path]:
 
     Returns:
         The files: dataset_classes.svg, dataset_box_sides.svg, dataset_boxes_an_image.svg,
-        dataset_recordings.svg, and dataset_{condition}.svg for each condition that names tell.
+        dataset_recordings.svg, and dataset_{kind}.svg for each kind of condition in the names.
 
     Raises:
         UserError: the folder cannot be written.
@@ -38,7 +38,7 @@ def draw_overview(overview: Mapping[str, Any], folder: Path) -> list[Path]:
     }
     for kind, rows in overview["conditions"].items():
         images = {label: row["train"] for label, row in rows.items()}
-        figures[kind] = (images, f"Training images by {kind}, as their names tell", "images")
+        figures[kind] = (images, f"Training images by {kind}, from their names", "images")
     return [
         _save(
             folder / f"dataset_{name}.svg", lambda axes, bars=bars: _bars(axes, *bars), len(bars[0])
@@ -73,6 +73,6 @@ def _save(path: Path, draw: Callable[[Axes], None], bars: int) -> Path:
         figure = Figure((7, 1.2 + HEIGHT_A_BAR * max(bars, 3)), layout="constrained")
         draw(figure.subplots())
         with atomic_write(path) as file, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # its width is guessed, the reader has it
+            warnings.filterwarnings("ignore", "Glyph")  # width is guessed; the reader has the glyph
             figure.savefig(file, format="svg", metadata={"Date": None})
     return path

@@ -1,4 +1,4 @@
-"""From a data set in the challenge layout to a prepared one: checked, split, linked, labelled."""
+"""Prepares a data set in the challenge layout: checks, splits, links and labels its images."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ from parkdet.provenance import write_provenance
 
 log = logging.getLogger("parkdet")
 
-SHOWN = 20  # test images that a message names
+SHOWN = 20  # test images named in a message
 
 
 class PrepareSettings(NamedTuple):
@@ -51,10 +51,10 @@ class PrepareSettings(NamedTuple):
 
 
 def prepare(settings: PrepareSettings) -> dict[str, Any]:
-    """Writes the prepared set to ``settings.out`` and returns its summary.
+    """Writes the prepared data set to ``settings.out`` and returns its summary.
 
-    The folder is complete or as it was before. What cannot be used is left out and listed in
-    issues.csv, unless ``on_bad`` is "fail"; test images that cannot be used are marked as
+    Afterwards the folder is either complete or as it was. What cannot be used is left out and
+    listed in issues.csv, unless ``on_bad`` is "fail"; test images that cannot be used are marked as
     unreadable, unless ``on_bad_test`` is "fail".
 
     Raises:
@@ -65,7 +65,7 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     refuse_overlap(sources, settings.out)
     issues = Issues(strict=settings.on_bad == "fail")
     with replaced_folder(settings.out) as folder:
-        decode = _decoded_parts(settings)
+        decode = _decoded_splits(settings)
         collected = collect(sources, settings.names, decode, settings.hash_cache, issues)
         if settings.on_bad_test == "fail":
             _require_test_images(sources, issues)
@@ -101,14 +101,14 @@ def _split_settings(settings: PrepareSettings) -> SplitSettings:
 
 
 def _drop_backgrounds(collected: Collected, issues: Issues) -> None:
-    """Leaves out images without a box, on both sides of the split, as was done in 2022."""
+    """Leaves out images without a box from both train and val, as was done in 2022."""
     for number in [number for number, boxes in collected.boxes.items() if not boxes]:
         image = collected.train.images.pop(number)
         del collected.train.paths[number], collected.boxes[number]
         issues.add("image without boxes", "left out on request", image.file_name, number)
 
 
-def _decoded_parts(settings: PrepareSettings) -> set[str]:
+def _decoded_splits(settings: PrepareSettings) -> set[str]:
     if settings.verify == "full":
         return {"train", "test"}
     return {"test"} if settings.on_bad_test == "fail" else set()
@@ -122,8 +122,8 @@ def _require_test_images(sources: Sources, issues: Issues) -> None:
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise UserError(
             f"{len(bad)} images of {sources.test_json} cannot be used: {shown}{more}. Restore "
-            "them, or let them have no detections and be listed in issues.csv: --on-bad-test skip "
-            "(infer.on_bad)."
+            "them, or list them in issues.csv and leave them without detections: --on-bad-test "
+            "skip (infer.on_bad)."
         )
 
 
@@ -139,7 +139,7 @@ def _require_images(collected: Collected, sources: Sources, issues: Issues) -> N
 
 
 def _rename(photos: Photos, issues: Issues) -> None:
-    """Gives images new names where two would share a label file."""
+    """Renames images whose label file would be another image's or would not be found."""
     links = link_names(image.file_name for image in photos.images.values())
     for image in photos.images.values():
         link = links[image.file_name]
@@ -150,7 +150,7 @@ def _rename(photos: Photos, issues: Issues) -> None:
 
 
 def _datasets(collected: Collected, val: set[int]) -> dict[str, Dataset]:
-    """The splits; images in file order, boxes in the order of their images."""
+    """The splits, with images in file order and boxes in the order of their images."""
     splits = {}
     for name, wanted in (("train", False), ("val", True)):
         images = [
@@ -160,7 +160,7 @@ def _datasets(collected: Collected, val: set[int]) -> dict[str, Dataset]:
         splits[name] = Dataset(images, boxes, collected.categories)
         if not images:
             raise UserError(
-                f"No image is left for {name}: every one of the split's is unusable or has no box. "
+                f"No image is left for {name}: each of its images is unusable or has no box. "
                 "Choose another --val-images or --seed (data.val_images, data.seed)."
             )
     if collected.test is not None:
@@ -171,7 +171,7 @@ def _datasets(collected: Collected, val: set[int]) -> dict[str, Dataset]:
 class _Task(NamedTuple):
     source: str
     link: str
-    label: str  # empty: none is written
+    label: str  # empty: no label file
     text: str
 
 
@@ -197,7 +197,7 @@ def _write_images(
         parent.mkdir(parents=True, exist_ok=True)
     work = list(tasks.values())
     ways = set(map_in_threads(lambda task: _write_image(task, link), work, "linking"))
-    log.info("Images are brought in by: %s", ", ".join(sorted(ways)))
+    log.info("Images were added by: %s", ", ".join(sorted(ways)))
 
 
 def _write_image(task: _Task, link: str) -> str:

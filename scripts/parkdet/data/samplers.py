@@ -1,4 +1,4 @@
-"""Which images an epoch shows, in which order, and how they are put into batches."""
+"""Which images an epoch shows, in which order, and in which batches."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,18 @@ import numpy as np
 
 
 class Sample(NamedTuple):
-    """One picture to make: the place in the training fixes every random number it needs."""
+    """One picture to make; epoch and position determine every random number it needs."""
 
     epoch: int
-    position: int  # place in the epoch, from 0
-    index: int  # image of the training set
+    position: int  # in the epoch, from 0
+    index: int  # of the image in the training set
 
 
 class EpochOrder:
     """The images of each epoch: a pure function of seed, stage and epoch.
 
-    Without weights and with one part an epoch is a permutation of all images; otherwise it is
-    ``int(images / parts)`` draws with replacement, in proportion to ``weights`` if there are any.
+    With ``parts`` = 1 and no ``weights`` an epoch is a permutation of all images; otherwise it is
+    ``int(images / parts)`` draws with replacement, in proportion to ``weights`` if given.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class EpochOrder:
         return max(1, int(self._images / self._parts))
 
     def __call__(self, epoch: int) -> list[int]:
-        """The image indices of an epoch; the latest epoch is remembered."""
+        """The image indices of an epoch; the latest epoch is cached."""
         if self._latest[0] != epoch:
             self._latest = (epoch, self._draw(epoch))
         return self._latest[1]
@@ -54,9 +54,9 @@ class EpochOrder:
 class EpochBatches:
     """Batch sampler for a DataLoader; the last batch may be smaller.
 
-    Of several processes (ranks) each gets its share of each batch, so that the batches are what
-    they are with one. It lives in the main process and its items carry the epoch, so worker
-    processes can persist.
+    With several processes (ranks), each gets its share of each batch, so the batches are the same
+    as with one. The sampler lives in the main process and its items carry the epoch, so loader
+    workers can persist.
     """
 
     def __init__(self, order: EpochOrder, batch_size: int, rank: int = 0, ranks: int = 1) -> None:
@@ -66,15 +66,15 @@ class EpochBatches:
         self._epoch = self._first_batch = 0
 
     def start_at(self, epoch: int, batch: int = 0) -> None:
-        """Sets what the next iteration yields: the batches of ``epoch`` from ``batch`` on."""
+        """Makes the next iteration yield the batches of ``epoch`` from ``batch`` on."""
         self._epoch, self._first_batch = epoch, batch
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
+        """Number of batches in a whole epoch."""
         return -(-len(self._order) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """Shares of this rank; an empty one is an image that is not to count.
+        """The rank's share of each batch; if it is empty, one image that must not count.
 
         Every rank must take part in every step.
         """
@@ -89,7 +89,7 @@ class EpochBatches:
         return [Sample(epoch, start + offset, index) for offset, index in enumerate(indices)]
 
     def sizes(self, batch: int) -> tuple[int, int]:
-        """Images that count of a batch: this rank's, and those of all ranks."""
+        """How many images of a batch count: for this rank, and for all ranks."""
         whole = min(self._batch_size, len(self._order) - batch * self._batch_size)
         return len(range(self._rank, whole, self._ranks)), whole
 
@@ -109,7 +109,7 @@ def class_weights(labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
 def image_weights(labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
     """Weight of each image: the sum of its boxes' class weights; 0 without a box.
 
-    These are yolov5's image weights where no AP per class is known yet.
+    These are yolov5's image weights when no AP per class is known yet.
 
     Returns:
         Array (images,) that sums to 1.

@@ -1,4 +1,4 @@
-"""Where the photographs and annotations of a data set lie: as in the challenge, or elsewhere."""
+"""Where the images and annotations of a data set lie: as in the challenge, or elsewhere."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from parkdet.errors import UserError
 
 
 class Layout(NamedTuple):
-    """Paths of the parts, from the data set's root; by default the challenge's."""
+    """Paths of the files and folders, from the data set's root; by default the challenge's."""
 
     train_json: str = "train/label/Train.json"
     train_images: str = "train/images"
@@ -16,7 +16,7 @@ class Layout(NamedTuple):
     test_images: str = "test/images"
 
     def tree(self) -> str:
-        """The parts, a line each, for messages."""
+        """The paths, one per line, for messages."""
         return (
             f"\n  {self.train_json}\n  {self.train_images}/"
             f"\n  {self.test_json}   (only if there is a test set)"
@@ -36,15 +36,15 @@ class Sources(NamedTuple):
     test_images: Path
 
     def annotation_files(self) -> list[Path]:
-        """The JSON files that there are."""
+        """The JSON files that exist."""
         return [self.train_json, *([self.test_json] if self.test_json else [])]
 
 
 def locate(root: Path, layout: Layout = CHALLENGE) -> Sources:
-    """Finds the parts of the data set under ``root``.
+    """Finds the files and folders of the data set under ``root``.
 
     Raises:
-        UserError: a part that must be there is not; shows the expected tree.
+        UserError: one that must be there is missing; shows the expected tree.
     """
     root = root.absolute()
     test_json = root / layout.test_json
@@ -65,7 +65,7 @@ def locate(root: Path, layout: Layout = CHALLENGE) -> Sources:
     ]
     if missing:
         raise UserError(
-            f"{root} has no {missing[0]}. Say where its parts are by --train-json, --train-images, "
+            f"{root} has no {missing[0]}. Say where things are with --train-json, --train-images, "
             "--test-json and --test-images (data.train_json and so on), or point --data-root "
             f"(data.root in the config) at a folder of this form:{layout.tree()}"
         )
@@ -73,13 +73,13 @@ def locate(root: Path, layout: Layout = CHALLENGE) -> Sources:
 
 
 def refuse_overlap(sources: Sources, out: Path) -> None:
-    """Raises UserError if ``out`` is or lies in a folder of source images."""
+    """Raises UserError if ``out`` is, or lies in, a folder of the source data."""
     target, folders = out.resolve(), [sources.train_images, sources.test_images]
     if not sources.train_images.is_relative_to(sources.train_json.parent):
-        folders.append(sources.train_json.parent)  # a folder of annotations alone
+        folders.append(sources.train_json.parent)  # a folder for annotations alone
     for folder in folders:
         if target.is_relative_to(folder.resolve()):
             raise UserError(
                 f"--out {out} lies in {folder}, which belongs to the source data: choose a folder "
-                "outside of it."
+                "outside it."
             )

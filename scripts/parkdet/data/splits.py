@@ -1,4 +1,4 @@
-"""Which images are held out for validation: seeded draws, the same for the same seed."""
+"""Draws the images held out for validation; the same seed gives the same draw."""
 
 import re
 import unicodedata
@@ -8,15 +8,15 @@ from random import Random
 
 from parkdet.errors import UserError
 
-LEAST_GROUPS = 5  # recordings that `auto` wants before it splits by recording
+LEAST_GROUPS = 5  # recordings that `auto` needs to split by recording
 
 
 def group_key(pattern: str | None) -> Callable[[str], str | None]:
-    """The function from an image's name to its recording; None for a name that does not fit.
+    """A function from an image's name to its recording, or None for a name that does not match.
 
     Args:
         pattern: regular expression, searched for in the name, whose first group is the recording;
-            None: the name without its last number, which is the frame.
+            None: the name without its last number, which is the frame number.
 
     Raises:
         UserError: not a regular expression, or one without a group.
@@ -50,7 +50,7 @@ def _without_frame_number(name: str) -> str | None:
 
 
 def groups_of(names: Mapping[int, str], key: Callable[[str], str | None]) -> dict[int, str]:
-    """The recording of each image id; an image whose name does not fit is one of its own."""
+    """Image id -> recording; an image whose name does not match is its own recording."""
     return {number: key(name) or f"\0{name}" for number, name in names.items()}
 
 
@@ -58,14 +58,14 @@ def draw_random(ids: Sequence[int], val_images: int, seed: int) -> set[int]:
     """``random.seed(seed); random.sample(tuple(ids), val_images)``, the draw of 2022.
 
     Args:
-        ids: of all images in the order of the annotation file, also those that are left out later.
+        ids: of all images in the order of the annotation file, including those left out later.
     """
     check_val_images(val_images, len(ids))
     return set(Random(seed).sample(tuple(ids), val_images))
 
 
 def default_val_images(images: int) -> int:
-    """Images of val if the user does not say: an eighth, at most the 3000 of 2022."""
+    """Number of val images unless the user gives one: an eighth, at most the 3000 of 2022."""
     return min(3000, max(1, images // 8))
 
 
@@ -74,7 +74,7 @@ def check_val_images(val_images: int, images: int) -> None:
     if not 1 <= val_images < images:
         raise UserError(
             f"--val-images {val_images} (data.val_images) must be at least 1 and less than the "
-            f"{images} images that there are to split."
+            f"{images} images to split."
         )
 
 
@@ -87,15 +87,15 @@ def draw_groups(
     """Holds out whole recordings, about ``val_images`` images in all.
 
     Greedy, in a seeded order of the recordings: first, for each class from the rarest on, one
-    recording that shows it; then recordings as long as each brings val nearer to its size. The
-    last recording of a class stays in train unless val could not be filled otherwise. Each
-    recording left in train would bring val no nearer to its size, so val is short by at most half
-    of the smallest of them (unless only that one is left, which train keeps), and is over by less
-    than half of the one taken last; if all are at least twice the size, val is the smallest.
+    recording that shows it; then any recording that brings val nearer to its size. The last
+    recording of a class stays in train unless val could not be filled otherwise. No recording left
+    in train would bring val nearer to its size, so val is short by at most half of the smallest of
+    them (unless only that one is left, which train keeps), and over by less than half of the one
+    taken last; if all are at least twice the size, val is the smallest.
 
     Args:
-        groups: recording of each image id.
-        classes: classes that each image shows.
+        groups: image id -> recording.
+        classes: image id -> classes that it shows.
     """
     check_val_images(val_images, len(groups))
     members: dict[str, list[int]] = defaultdict(list)
@@ -131,7 +131,7 @@ class _Draw:
         self.images = 0
 
     def take_rare_classes(self, order: Sequence[str]) -> None:
-        """For each class that val lacks, the first recording that shows it and can be spared."""
+        """Takes, for each class that val lacks, the first recording with it that can be spared."""
         by_class: dict[int, list[str]] = defaultdict(list)
         for group in order:
             for number in self.shown[group]:
@@ -160,10 +160,10 @@ class _Draw:
 def choose_given(
     names: Mapping[int, str], wanted: Iterable[tuple[int | None, str | None]]
 ) -> tuple[set[int], list[tuple[int | None, str | None]]]:
-    """The images that a val set of the user's own names: by name, else by id.
+    """Finds the images of the user's own val set: by name, else by id.
 
     Returns:
-        Their ids, and those of ``wanted`` (id, name) that are not there.
+        Their ids, and the entries (id, name) of ``wanted`` that were not found.
     """
     by_name = {unicodedata.normalize("NFC", name): number for number, name in names.items()}
     chosen, missing = set(), []

@@ -1,4 +1,4 @@
-"""The account of a prepared set: what is in it, how it was split, what a user should know."""
+"""Summarizes a prepared data set: what is in it, how it was split, what a user should know."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _unreadable(splits: Mapping[str, Dataset]) -> int:
 
 
 def _recordings(splits: Mapping[str, Dataset], groups: Mapping[int, str]) -> dict[str, int]:
-    """Recordings on each side, and how many val images have frames of their recording in train."""
+    """Recordings in train and val, and how many val images share a recording with train."""
     of_train = Counter(groups[image.id] for image in splits["train"].images)
     of_val = Counter(groups[image.id] for image in splits["val"].images)
     shared = of_train.keys() & of_val.keys()

@@ -1,4 +1,4 @@
-"""Many file operations: in threads where that hides time, one after another where it costs time."""
+"""Many file operations: in threads if that saves time, one after another if it costs time."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,18 +12,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 THREADS = 8
-ITEMS_A_TASK = 64  # a task of one small file would cost more to hand out than to do
-TASKS_A_TRIAL = 32  # in threads, before it is measured again whether they pay
-SLOW = 0.0003  # seconds an item
+ITEMS_A_TASK = 64  # handing out a single small file would cost more than processing it
+TASKS_A_TRIAL = 32  # done in threads before measuring again whether they pay
+SLOW = 0.0003  # seconds per item
 
 
 def map_in_threads(function: Callable[[T], R], items: Sequence[T], label: str) -> Iterator[R]:
-    """``map(function, items)``; results come in order, progress under ``label``.
+    """``map(function, items)``, with results in order and progress under ``label``.
 
-    Threads hide the time that a disk, a network, a decoder or a hash takes. A small file in memory
-    takes less than passing Python's lock between threads does, which then makes all of it two to
-    four times as slow (measured on 2 cores). So now and then some items are timed on their own, and
-    those that follow go to threads only if these were slow.
+    Threads hide the time that a disk, a network, a decoder or a hash takes. But a small file in
+    memory takes less time than passing Python's lock between threads, which then makes the whole
+    two to four times as slow (measured on 2 cores). So now and then some items are timed without
+    threads, and those that follow go to threads only if these were slow.
     """
     tasks = [items[start : start + ITEMS_A_TASK] for start in range(0, len(items), ITEMS_A_TASK)]
     results = _run(lambda task: [function(item) for item in task], tasks)

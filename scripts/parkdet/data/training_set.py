@@ -1,4 +1,4 @@
-"""The training set: read once, then turned into pictures, each a function of its sample alone."""
+"""The training set: read once, then made into pictures that depend on their sample alone."""
 
 import dataclasses
 import hashlib
@@ -26,7 +26,7 @@ log = logging.getLogger("parkdet")
 
 
 class ImageRecord(msgspec.Struct):
-    """An image as prepare_dataset lists it; sizes in pixels."""
+    """An image as listed by prepare_dataset; sizes in pixels."""
 
     id: int
     file_name: str
@@ -36,7 +36,7 @@ class ImageRecord(msgspec.Struct):
 
 
 class Category(msgspec.Struct):
-    """A class; its place in the list is its index in the model."""
+    """A class; its position in the list is its index in the model."""
 
     id: int
     name: str
@@ -50,8 +50,8 @@ class ImageList(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Part:
-    """The train or val part of a prepared set.
+class Split:
+    """The train or val split of a prepared data set.
 
     Attributes:
         truth: its COCO file.
@@ -65,7 +65,7 @@ class Part:
 
     @cached_property
     def labels(self) -> list[np.ndarray]:
-        """For each image float32 (boxes, 5): class, centre x, y, width, height as shares.
+        """For each image float32 (boxes, 5): class, and centre x, y, width, height as fractions.
 
         Raises:
             UserError: a label file is missing or not in YOLO format.
@@ -88,30 +88,30 @@ class Part:
         return digest.hexdigest()
 
 
-def read_part(dataset: Path, part: str) -> Part:
-    """Reads one part of what prepare_dataset wrote.
+def read_split(dataset: Path, name: str) -> Split:
+    """Reads one split of what prepare_dataset wrote.
 
     Args:
         dataset: dataset.yaml.
-        part: ``train`` or ``val``.
+        name: ``train`` or ``val``.
 
     Raises:
-        UserError: a file is missing, cannot be read, or does not fit the others.
+        UserError: a file is missing, cannot be read, or does not match the others.
     """
-    listing = read_yaml(dataset).get(part)
+    listing = read_yaml(dataset).get(name)
     if not isinstance(listing, str):
-        raise UserError(f"{dataset} names no `{part}` list: run prepare_dataset again.")
+        raise UserError(f"{dataset} names no `{name}` list: run prepare_dataset again.")
     listing_path = dataset.parent / listing
     lines = read_bytes(listing_path).decode("utf-8").splitlines()
     truth = listing_path.with_suffix(".json")
     record = read_json(truth, ImageList)
     if len(lines) != len(record.images):
         raise UserError(
-            f"{listing_path} lists {len(lines)} images and {truth} {len(record.images)}: "
-            "they are not from one run, run prepare_dataset again."
+            f"{listing_path} lists {len(lines)} images and {truth} {len(record.images)}: they are "
+            "not from the same run. Run prepare_dataset again."
         )
     paths = [listing_path.parent / line for line in lines]
-    return Part(truth, paths, record.images, record.categories)
+    return Split(truth, paths, record.images, record.categories)
 
 
 def _read_labels(image: Path, classes: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def _read_labels(image: Path, classes: int) -> np.ndarray:
     if not good.all():
         raise UserError(
             f"{path}, line {int(np.argmin(good)) + 1}: the class must be one of 0 to "
-            f"{classes - 1} and the others shares from 0 to 1. Run prepare_dataset again."
+            f"{classes - 1} and the other values between 0 and 1. Run prepare_dataset again."
         )
     return labels
 
@@ -141,8 +141,8 @@ class Recipe:
 
     Attributes:
         imgsz: side of a picture in pixels.
-        mosaic_epochs: epochs from the first on that may have mosaics.
-        stage: number of the stage, one of the seeds.
+        mosaic_epochs: how many epochs, from the first on, may have mosaics.
+        stage: number of the stage; enters the random seed.
     """
 
     imgsz: int
@@ -153,11 +153,11 @@ class Recipe:
 
 
 class TrainingSet(Dataset):
-    """Pictures by :class:`Sample`: equal samples give equal pictures, in whatever process."""
+    """Pictures by :class:`Sample`: equal samples give equal pictures in any process."""
 
-    def __init__(self, part: Part, recipe: Recipe, order: EpochOrder, cache_bytes: int) -> None:
-        self.part, self.recipe, self._order = part, recipe, order
-        shapes = [resized_shape(image.height, image.width, recipe.imgsz) for image in part.images]
+    def __init__(self, split: Split, recipe: Recipe, order: EpochOrder, cache_bytes: int) -> None:
+        self.split, self.recipe, self._order = split, recipe, order
+        shapes = [resized_shape(image.height, image.width, recipe.imgsz) for image in split.images]
         self._shapes = shapes
         self._cache = SharedImageCache(shapes, cache_bytes)
         if self._cache.kept < len(shapes):
@@ -169,17 +169,17 @@ class TrainingSet(Dataset):
             )
 
     def __len__(self) -> int:
-        return len(self.part.paths)
+        return len(self.split.paths)
 
     def __getitem__(self, sample: Sample) -> tuple[torch.Tensor, torch.Tensor]:
         """Makes a picture.
 
         Returns:
             The picture, RGB uint8 (imgsz, imgsz, 3); its targets, float32 (n, 6): 0, class and
-            centre x, y, width, height as shares.
+            centre x, y, width, height as fractions.
 
         Raises:
-            UserError: the image cannot be read or has another size than when it was prepared.
+            UserError: an image cannot be read, or its size is not what it was when prepared.
         """
         recipe = self.recipe
         with seeded(recipe.seed, recipe.stage, sample.epoch, sample.position):
@@ -197,10 +197,10 @@ class TrainingSet(Dataset):
         return torch.from_numpy(image), targets
 
     def _load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._cache.get(index, self._decode), self.part.labels[index]
+        return self._cache.get(index, self._decode), self.split.labels[index]
 
     def _decode(self, index: int) -> np.ndarray:
-        path, record = self.part.paths[index], self.part.images[index]
+        path, record = self.split.paths[index], self.split.images[index]
         encoded = np.frombuffer(read_bytes(path), dtype=np.uint8)
         image = None
         if len(encoded):
@@ -208,7 +208,7 @@ class TrainingSet(Dataset):
         if image is None or image.shape[:2] != (record.height, record.width):
             raise UserError(
                 f"{path} cannot be decoded as the image of {record.width}x{record.height} pixels "
-                "that prepare_dataset found: restore the file, or prepare the set again with "
+                "that prepare_dataset found: restore the file, or prepare the data set again with "
                 "data.verify: full (prepare_dataset.py --verify full), which decodes every image "
                 "and finds damaged ones beforehand."
             )
@@ -224,14 +224,14 @@ class Batch:
 
     Attributes:
         images: RGB uint8 (n, 3, imgsz, imgsz), channels last in memory.
-        targets: float32 (boxes, 6): place in the batch, class, centre x, y, width, height.
+        targets: float32 (boxes, 6): position in the batch, class, centre x, y, width, height.
     """
 
     images: torch.Tensor
     targets: torch.Tensor
 
     def pin_memory(self) -> "Batch":
-        """The batch in page-locked memory, from where copies to a GPU overlap with its work."""
+        """The batch in page-locked memory, from which copies to a GPU overlap with its work."""
         return dataclasses.replace(
             self, images=self.images.pin_memory(), targets=self.targets.pin_memory()
         )

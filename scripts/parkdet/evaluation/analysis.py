@@ -1,4 +1,4 @@
-"""What a detector gets wrong, and where: everything that val_analysis.json holds."""
+"""What a detector gets wrong, and where: the content of val_analysis.json."""
 
 import msgspec
 import numpy as np
@@ -25,8 +25,8 @@ class ErrorKind(msgspec.Struct):
     """One kind of error.
 
     Attributes:
-        count: detections (of `missed`: objects) at the analysis's confidence.
-        gain: what AP50 would gain without such errors; None where there is no AP.
+        count: detections (for `missed`: objects) at the analysis's confidence.
+        gain: what AP50 would gain without such errors; None if there is no AP.
     """
 
     kind: str
@@ -38,10 +38,10 @@ class Errors(msgspec.Struct):
     """The errors, and what became of the objects at the analysis's confidence.
 
     Attributes:
-        ap50: AP50 as it is.
+        ap50: the actual AP50.
         right: detections that found an object.
-        nearly: objects that a detection would have found with the right class or place.
-        missed: the other objects that were not found.
+        nearly: objects that a detection would have found with the right class or position.
+        missed: all other objects that were not found.
     """
 
     ap50: float | None
@@ -52,10 +52,10 @@ class Errors(msgspec.Struct):
 
 
 class Confusion(msgspec.Struct):
-    """Counts at the analysis's confidence: rows are true classes, columns reported ones.
+    """Counts at the analysis's confidence: rows are true classes, columns predicted ones.
 
     Attributes:
-        classes: names of rows and columns; after them follows background.
+        classes: names of the rows and columns; background comes last.
     """
 
     classes: list[str]
@@ -63,7 +63,7 @@ class Confusion(msgspec.Struct):
 
 
 class Reliability(msgspec.Struct):
-    """Scores beside the share of right detections, from ``least_score`` up."""
+    """Scores and the share of right detections, from ``least_score`` up."""
 
     least_score: float
     expected_calibration_error: float | None
@@ -71,7 +71,7 @@ class Reliability(msgspec.Struct):
 
 
 class Size(msgspec.Struct):
-    """Objects of COCO's areas; AP and AR are means over IoU 0.50:0.95."""
+    """Objects in one of COCO's area ranges; AP and AR are means over IoU 0.50:0.95."""
 
     name: str
     boxes: int
@@ -80,7 +80,7 @@ class Size(msgspec.Struct):
 
 
 class ImageMistakes(msgspec.Struct):
-    """Objects not found and wrong detections of an image at the analysis's confidence."""
+    """Objects not found and wrong detections in an image, at the analysis's confidence."""
 
     image_id: int
     file_name: str | None
@@ -89,12 +89,12 @@ class ImageMistakes(msgspec.Struct):
 
 
 class Analysis(msgspec.Struct):
-    """All of it, at one IoU.
+    """The whole analysis, at one IoU.
 
     Attributes:
-        confidence: that of the best F1; None where there are no detections.
+        confidence: that of the best F1; None if there are no detections.
         conditions: kind of condition -> conditions with their AP50.
-        worst_images: those with the most mistakes, the worst first.
+        worst_images: those with the most mistakes, worst first.
     """
 
     iou: float
@@ -113,7 +113,7 @@ def analyse(truth: dict, table: Table, metrics: Metrics) -> Analysis:
     Args:
         truth: COCO dictionary.
         table: of that truth and the detections, matched at IOU.
-        metrics: of the same.
+        metrics: for the same detections.
     """
     categories = sorted(truth["categories"], key=lambda item: item["id"])
     ids = [item["id"] for item in categories]
@@ -147,7 +147,7 @@ def _errors(table: Table, verdicts: Verdicts, confidence: float) -> Errors:
 
 
 def _sizes(truth: dict, metrics: Metrics) -> list[Size]:
-    """COCO's three; as there, an object on the border counts in both."""
+    """COCO's three sizes; as in COCO, an object on the border counts in both."""
     figures = {
         "small": (metrics.ap_small, metrics.ar_small),
         "medium": (metrics.ap_medium, metrics.ar_medium),

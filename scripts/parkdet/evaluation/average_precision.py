@@ -1,4 +1,4 @@
-"""Average precision of ranked detections, interpolated at 101 recalls as COCO does it."""
+"""Average precision of ranked detections, interpolated at 101 recalls as in COCO."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ NOTHING = np.zeros(101)
 
 
 def precision_at_recall(right: np.ndarray, objects: int) -> np.ndarray:
-    """Highest precision at each of RECALLS or beyond (101,); its mean is the AP.
+    """The highest precision at or beyond each of RECALLS (101,); its mean is the AP.
 
     Args:
         right: (n,) which detections of a class are right, best first.
-        objects: how many of the class are to be found, at least 1.
+        objects: objects of the class to be found, at least 1.
     """
     found = np.cumsum(right)
     precision = found / np.arange(1, len(found) + 1)
@@ -22,12 +22,12 @@ def precision_at_recall(right: np.ndarray, objects: int) -> np.ndarray:
 
 
 def mean_ap(categories: np.ndarray, right: np.ndarray, positives: Mapping[int, int]) -> float:
-    """Mean of the AP over the classes; NaN without any.
+    """Mean AP over the classes; NaN without classes.
 
     Args:
         categories: (n,) category id of each detection, best first.
         right: (n,) whether it is right.
-        positives: category id -> objects to be found; the AP of a class with 0 of them is 0.
+        positives: category id -> objects to be found; a class with none has an AP of 0.
     """
     curves = [
         precision_at_recall(right[categories == category], count) if count else NOTHING

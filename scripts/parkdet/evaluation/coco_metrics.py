@@ -1,4 +1,4 @@
-"""Average precision and recall as COCO defines them, over all classes and for each."""
+"""Average precision and recall as defined by COCO, over all classes and for each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from parkdet.evaluation.matching import Matches, match
 from parkdet.evaluation.operating_point import NAN, OperatingPoint, Rates, best_f1
 from parkdet.submission.records import Detection
 
-# Places in the tables of COCO's evaluation.
+# Indices into the tables of COCO's evaluation.
 ALL, SMALL, MEDIUM, LARGE = range(4)  # object areas
-ONE, TEN, HUNDRED = range(3)  # most detections of an image and class
+ONE, TEN, HUNDRED = range(3)  # most detections per image and class
 IOU_50, IOU_75 = 0, 5  # of 0.50, 0.55, ..., 0.95
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Figures of one class; NaN where it has no object to be found.
+    """Figures for one class; NaN where it has no object to be found.
 
     Attributes:
         images: images with an object of the class.
-        boxes: objects to be found (crowds are not).
+        boxes: objects to be found (crowds are not counted).
         detections: boxes that the detector reports.
-        ar: recall at up to 100 detections an image, mean over IoU 0.50:0.95.
+        ar: recall at up to 100 detections per image, mean over IoU 0.50:0.95.
         precision, recall, f1: at ``Metrics.confidence`` and IoU 0.5.
     """
 
@@ -46,14 +46,14 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures of a set, each a mean over the classes; NaN where there is nothing to be found.
+    """Figures for a set, each a mean over the classes; NaN where there is nothing to be found.
 
     Attributes:
-        ap: mean over IoU 0.50:0.95. All AP are at up to 100 detections of an image and class.
-        ap_small, ap_medium, ap_large: for objects below 32 x 32 pixels, to 96 x 96, and above.
-        ar1, ar10, ar100: recall at up to so many detections, mean over IoU 0.50:0.95.
+        ap: mean over IoU 0.50:0.95. All APs are at up to 100 detections per image and class.
+        ap_small, ap_medium, ap_large: for objects below 32 x 32 pixels, up to 96 x 96, and above.
+        ar1, ar10, ar100: recall at up to that many detections, mean over IoU 0.50:0.95.
         precision, recall, f1: at ``confidence`` and IoU 0.5.
-        confidence: least score of a detection for the highest mean F1.
+        confidence: least score of a kept detection that gives the highest mean F1.
     """
 
     ap: float
@@ -78,17 +78,17 @@ class Metrics:
 def evaluate(
     truth: dict, detections: Sequence[Detection], matches: Matches | None = None
 ) -> Metrics:
-    """Scores detections against a COCO truth; equals pycocotools.
+    """Scores detections against a COCO truth; the figures equal those of pycocotools.
 
-    Detections of categories that the truth does not list do not count, as in COCO.
+    As in COCO, detections of categories that the truth does not list do not count.
 
     Args:
-        truth: COCO dictionary: images, annotations (area and iscrowd may lack), categories.
-        detections: records of these images.
-        matches: what ``match`` says of ``scored(truth, detections)`` at IoU 0.5, if at hand.
+        truth: COCO dictionary: images, annotations (area and iscrowd are optional), categories.
+        detections: records on these images.
+        matches: result of ``match`` for ``scored(truth, detections)`` at IoU 0.5, if at hand.
 
     Raises:
-        UserError: a detection is of an image that the truth does not have.
+        UserError: a detection is on an image that the truth does not list.
     """
     detections = scored(truth, detections)
     precision, recall = _accumulate(truth, detections)
@@ -118,7 +118,7 @@ def scored(truth: dict, detections: Sequence[Detection]) -> list[Detection]:
     """The detections of categories that a COCO truth lists.
 
     Raises:
-        UserError: one of them is of an image that the truth does not have.
+        UserError: one of them is on an image that the truth does not list.
     """
     listed = {category["id"] for category in truth["categories"]}
     detections = [record for record in detections if record.category_id in listed]
@@ -127,8 +127,8 @@ def scored(truth: dict, detections: Sequence[Detection]) -> list[Detection]:
     }
     if unknown:
         raise UserError(
-            f"The detections are of {len(unknown)} images that the truth does not have, such as "
-            f"image_id {min(unknown)}. Give predictions and truth of the same images."
+            f"There are detections on {len(unknown)} images that the truth does not list, such as "
+            f"image_id {min(unknown)}. Give predictions and truth for the same images."
         )
     return detections
 
@@ -137,8 +137,8 @@ def _accumulate(truth: dict, detections: Sequence[Detection]) -> tuple[np.ndarra
     """COCO's tables, -1 where undefined.
 
     Returns:
-        Precision (10 IoU, 101 recall levels, classes by id, 4 areas, 3 limits of detections) and
-        recall (10 IoU, classes by id, 4 areas, 3 limits).
+        Precision (10 IoUs, 101 recalls, classes by id, 4 areas, 3 detection limits) and recall
+        (10 IoUs, classes by id, 4 areas, 3 detection limits).
     """
     classes = len(truth["categories"])
     if not truth["images"] or not classes:
@@ -157,13 +157,13 @@ def _accumulate(truth: dict, detections: Sequence[Detection]) -> tuple[np.ndarra
 
 
 def _annotation(number: int, item: dict) -> dict:
-    """Numbers an annotation anew (an id of 0 would read as unmatched) and adds what it lacks."""
+    """Gives an annotation a new id (0 would read as unmatched) and adds the keys it lacks."""
     bbox = list(item["bbox"])
     return {"iscrowd": 0, "area": bbox[2] * bbox[3], **item, "bbox": bbox, "id": number}
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is defined; COCO marks the rest by -1."""
+    """Mean of the defined values; COCO marks the others with -1."""
     values = values[values > -1]
     return float(values.mean()) if values.size else NAN
 
@@ -175,7 +175,7 @@ def _per_class(
     recall: np.ndarray,
     point: OperatingPoint,
 ) -> list[ClassMetrics]:
-    """Figures of each class, by category id, as the tables are."""
+    """Figures for each class, by category id, the order of the tables."""
     objects = [item for item in truth["annotations"] if not item.get("iscrowd")]
     boxes = Counter(item["category_id"] for item in objects)
     images = Counter(category for _, category in {_pair(item) for item in objects})

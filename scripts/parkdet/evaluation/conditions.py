@@ -1,4 +1,4 @@
-"""AP50 for the images of each weather, time of day, place and region that their names tell."""
+"""AP50 by weather, time of day, place and region, taken from the names of the images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from parkdet.evaluation.table import Table, count
 
 @dataclass(frozen=True)
 class Condition:
-    """The images of one condition.
+    """The images under one condition.
 
     Attributes:
         boxes: objects to be found in them.
-        ap50: mean over the classes that have objects in them; NaN where none has.
+        ap50: mean over the classes that have objects in them; NaN if none has.
     """
 
     name: str
@@ -26,9 +26,9 @@ class Condition:
 
 
 def by_condition(table: Table, images: Sequence[dict]) -> dict[str, list[Condition]]:
-    """Kind of condition -> conditions with the AP50 in each, the most frequent first.
+    """Kind of condition -> conditions with their AP50, the most frequent first.
 
-    A kind that no name tells of is left out; images whose names do not are the last of theirs.
+    A kind that no name gives is left out; images whose names do not give it come last in the kind.
 
     Args:
         images: COCO images: id and maybe file_name.

@@ -1,4 +1,4 @@
-"""Detections drawn on their images."""
+"""Draws detections on their images."""
 
 import colorsys
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from parkdet.inference.sources import ImageList
 from parkdet.submission.records import Detection
 
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.4
-LINE = 2  # pixels; boxes are cut this far outside, where OpenCV can still count
+LINE = 2  # pixels; boxes are clipped this far outside the image, so OpenCV's integers suffice
 
 
 def draw_images(
     truth: ImageList, folder: Path, detections: Sequence[Detection], ids: Sequence[int]
 ) -> np.ndarray:
-    """Images side by side, each with its detections.
+    """Draws images side by side, each with its detections.
 
     Args:
         truth: the images and the categories.
-        folder: where the images' files are.
-        ids: images to draw, left to right.
+        folder: where the image files are.
+        ids: images to draw, from left to right.
 
     Returns:
-        BGR picture, uint8, height x width x 3; lower images are padded with white below.
+        BGR picture, uint8, height x width x 3; shorter images are padded with white below.
 
     Raises:
         UserError: an id is not in `truth`, or an image cannot be read.
@@ -36,7 +36,7 @@ def draw_images(
     files = {image.id: image.file_name for image in truth.images}
     unknown = [image_id for image_id in ids if image_id not in files]
     if unknown:
-        raise UserError(f"There is no image with the id {unknown[0]}: take ids from the JSON.")
+        raise UserError(f"There is no image with the id {unknown[0]}: use ids from the JSON file.")
     pictures = []
     for image_id in ids:
         picture = _read(folder / files[image_id])
@@ -52,13 +52,13 @@ def draw_images(
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes a picture in the format of its suffix.
+    """Writes a picture in the format given by the suffix.
 
     Raises:
-        UserError: the suffix is none of an image format, or the file cannot be written.
+        UserError: the suffix is not that of a known format, or the file cannot be written.
     """
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        raise UserError(f"{path} has no suffix of an image format: use .jpg or .png.")
+        raise UserError(f"{path} has no suffix of a known image format: use .jpg or .png.")
     with atomic_write(path) as file:
         file.write(cv2.imencode(path.suffix, picture)[1].tobytes())
 
@@ -71,7 +71,7 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _draw(picture: np.ndarray, detection: Detection, name: str) -> None:
-    """One box with its class and score, in a colour of its class."""
+    """Draws one box with its class and score, in the colour of the class."""
     left, top, width, height = detection.bbox
     corners = np.array([(left, top), (left + width, top + height)])
     first, last = (

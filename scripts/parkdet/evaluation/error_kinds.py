@@ -1,13 +1,13 @@
-"""Why detections are wrong and objects not found, and what mending each kind of error would give.
+"""Why detections are wrong and objects not found, and what fixing each kind of error would gain.
 
 The kinds are those of TIDE (Bolya, Foley, Hays and Hoffman: A General Toolbox for Identifying
-Object Detection Errors, ECCV 2020). A wrong detection is of the first kind that fits:
+Object Detection Errors, ECCV 2020). A wrong detection is of the first kind that applies:
 
 localisation: its best overlap with an object of its class is at least BACKGROUND_IOU, but too low.
 classification: it overlaps an object of another class enough.
-duplicate: it overlaps an object of its class enough, which a better one has found.
-background: it overlaps no object by BACKGROUND_IOU.
-both: the rest: an object of another class, and overlapped too little.
+duplicate: it overlaps an object of its class enough, but a better detection has found that object.
+background: it overlaps no object by BACKGROUND_IOU or more.
+both: the rest: an object of another class, with too little overlap.
 
 An object is missed if it is neither found nor the object of a localisation or classification error.
 """
@@ -25,7 +25,7 @@ BACKGROUND_IOU = 0.1
 
 
 class Kind(IntEnum):
-    """What a detection is: RIGHT or wrong in one of five ways; MISSED is of objects only."""
+    """What a detection is: RIGHT, or wrong in one of five ways; MISSED is for objects only."""
 
     RIGHT = 0
     CLASSIFICATION = 1
@@ -44,8 +44,8 @@ class Verdicts:
     """The kind of each detection of a table.
 
     Attributes:
-        kinds: (n,) of Kind.
-        meant: (n,) row of the object that a LOCALISATION or CLASSIFICATION error is about; NONE.
+        kinds: (n,) Kind.
+        meant: (n,) row of the object that a LOCALISATION or CLASSIFICATION error is about, or NONE.
     """
 
     kinds: np.ndarray
@@ -53,7 +53,7 @@ class Verdicts:
 
 
 def judge(table: Table, iou: float = 0.5) -> Verdicts:
-    """Tells of each detection what it is.
+    """Determines the kind of each detection.
 
     Args:
         iou: that of the matching.
@@ -71,9 +71,9 @@ def judge(table: Table, iou: float = 0.5) -> Verdicts:
 def _judge_image(
     table: Table, rows: np.ndarray, objects: np.ndarray, iou: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kinds (k,) of the wrong detections of an image, and the places in ``objects`` of those meant.
+    """Kinds (k,) of an image's wrong detections, and the positions in ``objects`` of those meant.
 
-    TIDE's order decides where more than one kind fits.
+    TIDE's order decides if more than one kind applies.
     """
     no_crowd = np.zeros(len(objects), dtype=bool)
     overlaps = box_iou(table.boxes[rows], table.object_boxes[objects], no_crowd)
@@ -99,45 +99,45 @@ def _judge_image(
 
 
 def missed(table: Table, verdicts: Verdicts, kept: np.ndarray) -> np.ndarray:
-    """(m,) objects that no detection of ``kept`` (n,) finds or would find were it mended."""
+    """(m,) objects that no detection in ``kept`` (n,) finds, or would find if it were fixed."""
     return ~(table.found_by(kept) | table.among_objects(verdicts.meant[kept]))
 
 
 def count_kinds(table: Table, verdicts: Verdicts, kept: np.ndarray) -> dict[Kind, int]:
-    """How many of the detections ``kept`` (n,) are of each kind; how many objects are missed."""
+    """How many detections in ``kept`` (n,) are of each kind, and how many objects are missed."""
     counts = np.bincount(verdicts.kinds[kept], minlength=len(Kind))
     counts[Kind.MISSED] = np.count_nonzero(missed(table, verdicts, kept))
     return {kind: int(counts[kind]) for kind in Kind}
 
 
 def gains(table: Table, verdicts: Verdicts) -> dict[Kind, float]:
-    """What the mean AP would gain if all errors of one kind, and only those, were mended.
+    """What the mean AP would gain if all errors of one kind, and only those, were fixed.
 
-    As in TIDE the best detection of those about an object not yet found is made right; all others
-    of the kind are taken away; missed objects are not to be found any more. The mean is always over
-    the same classes. NaN where there is no AP.
+    As in TIDE, the best of the detections about an object not yet found is made right; all others
+    of the kind are removed; missed objects no longer have to be found. The mean is always over the
+    same classes. NaN if there is no AP.
     """
     now = mean_ap(table.categories, table.right, table.positives)
-    return {kind: _mended_ap(table, verdicts, kind) - now for kind in ERRORS}
+    return {kind: _fixed_ap(table, verdicts, kind) - now for kind in ERRORS}
 
 
-def _mended_ap(table: Table, verdicts: Verdicts, kind: Kind) -> float:
+def _fixed_ap(table: Table, verdicts: Verdicts, kind: Kind) -> float:
     if kind is Kind.MISSED:
         everything = np.ones(len(table.scores), dtype=bool)
         lost = count(table.object_categories[missed(table, verdicts, everything)])
         left = {key: number - lost.get(key, 0) for key, number in table.positives.items()}
         return mean_ap(table.categories, table.right, left)
     wrong = verdicts.kinds == kind
-    mended = _first_about_unfound(table, verdicts.meant, wrong)
+    fixed = _first_about_unfound(table, verdicts.meant, wrong)
     categories, right = table.categories.copy(), table.right
-    categories[mended] = table.object_categories[verdicts.meant[mended]]
-    right[mended] = True
+    categories[fixed] = table.object_categories[verdicts.meant[fixed]]
+    right[fixed] = True
     kept = ~wrong | right
     return mean_ap(categories[kept], right[kept], table.positives)
 
 
 def _first_about_unfound(table: Table, meant: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """Rows of the best of the wrong (n,) detections about each object that none has found."""
+    """Rows of the best of the ``wrong`` (n,) detections about each object that was not found."""
     found = table.found_by(table.right)
     rows = np.flatnonzero(wrong & (meant != NONE))
     rows = rows[~found[meant[rows]]]

@@ -9,19 +9,19 @@ import numpy as np
 from parkdet.submission.records import Detection
 
 WRONG, RIGHT, IGNORED = 0, 1, -1
-MAX_DETECTIONS = 100  # of an image and class: COCO's limit
+MAX_DETECTIONS = 100  # per image and class: COCO's limit
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of each detection.
+    """The outcome of each detection.
 
     Attributes:
         outcomes: (n,) RIGHT, WRONG or IGNORED, in the order of the detections.
         scores: (n,) confidence.
         categories: (n,) category id.
-        found: (n,) place in the truth's annotations of the object that a right detection found; -1.
-        positives: category id -> objects to be found (crowds are not).
+        found: (n,) index of the found object in the truth's annotations; -1 unless right.
+        positives: category id -> objects to be found (crowds are not counted).
     """
 
     outcomes: np.ndarray
@@ -34,9 +34,9 @@ class Matches:
 def match(truth: dict, detections: Sequence[Detection], iou: float = 0.5) -> Matches:
     """Compares detections with a COCO truth, as COCO does at one IoU.
 
-    In each image and class the detections, best score first, each take the free object that they
-    overlap most. Ignored are those that overlap nothing but a crowd enough, and those after the
-    first 100 of an image and class.
+    In each image and class each detection, best score first, takes the free object that it overlaps
+    most. Detections that overlap only a crowd enough, and those after the first 100 of an image and
+    class, are ignored.
 
     Args:
         truth: COCO dictionary: annotations with image_id, category_id, bbox, maybe iscrowd.
@@ -71,7 +71,7 @@ def match(truth: dict, detections: Sequence[Detection], iou: float = 0.5) -> Mat
 
 
 def _compare(boxes: np.ndarray, objects: list[dict], iou: float) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes (n,) of one image's boxes (n, 4) of one class, best first, and what they take."""
+    """Outcomes (n,) of an image's boxes (n, 4) of one class, best first, and the objects taken."""
     crowd = np.array([bool(item.get("iscrowd")) for item in objects])
     overlaps = box_iou(boxes, np.array([item["bbox"] for item in objects], np.float64), crowd)
     taken = take(overlaps, ~crowd, iou)
@@ -80,18 +80,18 @@ def _compare(boxes: np.ndarray, objects: list[dict], iou: float) -> tuple[np.nda
 
 
 def take(overlaps: np.ndarray, free: np.ndarray, iou: float) -> np.ndarray:
-    """The object (n,) that each box takes, one after the other: the free one it overlaps most.
+    """The object (n,) that each box takes in turn: the free one that it overlaps most, or -1.
 
     Args:
         overlaps: (n, m) IoU of boxes, best first, and objects.
         free: (m,) which objects may be taken.
-        iou: least IoU; a box that overlaps no free object as much takes none: -1.
+        iou: least IoU; a box that overlaps no free object that much takes none.
     """
     free = free.copy()
     taken = np.full(len(overlaps), -1, dtype=np.int64)
     for row in np.flatnonzero((overlaps >= iou).any(axis=1)):
         candidates = np.where(free, overlaps[row], -1.0)
-        best = len(candidates) - 1 - int(candidates[::-1].argmax())  # of equals COCO takes the last
+        best = len(candidates) - 1 - int(candidates[::-1].argmax())  # among equals COCO's, the last
         if candidates[best] >= iou:
             taken[row] = best
             free[best] = False
@@ -104,7 +104,7 @@ def box_iou(boxes: np.ndarray, objects: np.ndarray, crowd: np.ndarray) -> np.nda
     Args:
         boxes: (n, 4) left, top, width, height in pixels.
         objects: (m, 4) likewise.
-        crowd: (m,) whether the object is a crowd: then it is the share of the box within it.
+        crowd: (m,) whether the object is a crowd; its overlap is the share of the box inside it.
     """
     first, second = boxes[:, None], objects[None]
     low = np.maximum(first[..., :2], second[..., :2])

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as a file and as a table for people."""
+"""The figures of an evaluation, for metrics.json and as a table for people."""
 
 import math
 from dataclasses import asdict
@@ -10,10 +10,10 @@ BEST_F1 = ("confidence", "precision", "recall", "f1")
 
 
 def as_record(metrics: Metrics, truth: dict, detections: int) -> dict[str, Any]:
-    """What metrics.json holds; NaN becomes null when it is written.
+    """The content of metrics.json; NaN becomes null when it is written.
 
     Args:
-        truth: COCO dictionary that was scored against.
+        truth: COCO dictionary that the detections were scored against.
         detections: how many were scored.
     """
     figures = asdict(metrics)
@@ -32,7 +32,7 @@ def as_record(metrics: Metrics, truth: dict, detections: int) -> dict[str, Any]:
 
 
 def table(metrics: Metrics) -> str:
-    """A line for each class and one for their mean; precision and recall at the best F1."""
+    """A line per class and one for their mean, with precision and recall at the best F1."""
     width = max([len(row.name) for row in metrics.per_class] + [len("all")])
     head = f"{'class':<{width}} {'images':>7} {'boxes':>7}"
     head += "".join(f" {name:>6}" for name in ("AP", "AP50", "AP75", "AR100", "P", "R", "F1"))

@@ -11,7 +11,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Rates:
-    """Precision (right among the reported), recall (found among the objects) and their F1."""
+    """Precision (share of detections that are right), recall (share of objects found) and F1."""
 
     precision: float
     recall: float
@@ -20,7 +20,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Means over the classes that have objects, and the rates of each, at one confidence.
+    """Rates at one confidence, of each class that has objects and averaged over these classes.
 
     Attributes:
         confidence: least score of a detection that is kept.
@@ -36,8 +36,8 @@ class OperatingPoint:
 def best_f1(matches: Matches) -> OperatingPoint:
     """The one confidence for all classes at which the mean of their F1 is highest.
 
-    Among equals the highest. Without any detection there is none (NaN) and the rates are 0; without
-    any object the rates are NaN.
+    Among equals, the highest confidence. Without detections there is none (NaN) and the rates are
+    0; without objects the rates are NaN.
     """
     classes = sorted(matches.positives)
     counted = matches.outcomes != IGNORED
@@ -69,5 +69,5 @@ def class_rates(matches: Matches, category: int, thresholds: np.ndarray) -> np.n
     positives = matches.positives[category]
     precision = found[kept] / np.maximum(kept, 1)
     recall = found[kept] / positives
-    # F1 = 2 right / (reported + objects); equals 2PR / (P + R) and is 0 where that is 0 / 0.
+    # F1 = 2 right / (kept + objects); equals 2PR / (P + R), and is 0 where that is 0 / 0.
     return np.stack([precision, recall, 2 * found[kept] / (kept + positives)])

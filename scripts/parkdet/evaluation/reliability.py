@@ -2,7 +2,8 @@
 
 The expected calibration error of Guo et al. (On Calibration of Modern Neural Networks, ICML 2017)
 with precision in place of accuracy, as Kueppers et al. (Multivariate Confidence Calibration for
-Object Detection, CVPR Workshops 2020) have it for detectors, over bins of equally many detections.
+Object Detection, CVPR Workshops 2020) define it for detectors, over bins with equally many
+detections.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 10
-LEAST_IN_BIN = 10  # detections; with fewer, fewer bins
-LEAST_SCORE = 0.05  # nearly all detections score less; they would be nine bins of ten
+LEAST_IN_BIN = 10  # detections; if there are too few, there are fewer bins
+LEAST_SCORE = 0.05  # nearly all detections score less; they would fill nine bins out of ten
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Detections of neighbouring scores.
+    """Detections with neighbouring scores.
 
     Attributes:
         low, high: their lowest and highest score.
@@ -32,7 +33,7 @@ class Bin:
 
 
 def reliability_bins(scores: np.ndarray, right: np.ndarray) -> list[Bin]:
-    """Bins of equally many detections of at least LEAST_SCORE, lowest first; none without any.
+    """Bins of equally many detections of at least LEAST_SCORE, lowest first; empty without any.
 
     Args:
         scores: (n,) highest first.
@@ -44,13 +45,13 @@ def reliability_bins(scores: np.ndarray, right: np.ndarray) -> list[Bin]:
     bins = max(min(BINS, count // LEAST_IN_BIN), 1)
     return [
         Bin(
-            low=float(part[0]),
-            high=float(part[-1]),
-            detections=len(part),
-            score=float(part.mean()),
+            low=float(group[0]),
+            high=float(group[-1]),
+            detections=len(group),
+            score=float(group.mean()),
             precision=float(hits.mean()),
         )
-        for part, hits in zip(
+        for group, hits in zip(
             np.array_split(scores[:count][::-1], bins),
             np.array_split(right[:count][::-1], bins),
             strict=True,
@@ -59,7 +60,7 @@ def reliability_bins(scores: np.ndarray, right: np.ndarray) -> list[Bin]:
 
 
 def expected_calibration_error(bins: list[Bin]) -> float:
-    """Mean distance of score and precision, each bin by its detections; NaN without bins."""
-    weights = sum(part.detections for part in bins)
-    gaps = sum(part.detections * abs(part.score - part.precision) for part in bins)
+    """Mean gap between score and precision, weighted by detections; NaN without bins."""
+    weights = sum(item.detections for item in bins)
+    gaps = sum(item.detections * abs(item.score - item.precision) for item in bins)
     return gaps / weights if weights else float("nan")

@@ -11,7 +11,7 @@ from parkdet.submission.validation import Validation
 
 
 class Scores(msgspec.Struct):
-    """The headline figures of a metrics file; None where there is nothing to be found."""
+    """The headline figures of a metrics file; None if there is nothing to be found."""
 
     images: int
     boxes: int
@@ -21,12 +21,12 @@ class Scores(msgspec.Struct):
 
 
 class Summary(msgspec.Struct, omit_defaults=True):
-    """What is known of a run; None for what it does not have.
+    """What is known about a run; None for what it does not have.
 
     Attributes:
-        submission: path as it was given.
-        start: scores on the test set of the weights that training started from.
-        gain_ap50: AP50 of test minus that of start.
+        submission: path as given.
+        start: scores, on the test set, of the weights that training started from.
+        gain_ap50: test AP50 minus start AP50.
     """
 
     submission: str | None = None
@@ -45,12 +45,12 @@ def summarize(files: Mapping[str, Path | None]) -> Summary:
         files: submission, cut, validation, val, test, start -> path or None.
 
     Raises:
-        UserError: a file is missing or not of its form.
+        UserError: a file is missing or malformed.
     """
     forms = {"cut": CutReport, "validation": Validation, "val": Scores, "test": Scores}
     forms["start"] = Scores
-    parts = {name: read_json(files[name], form) for name, form in forms.items() if files.get(name)}
-    summary = Summary(submission=_text(files.get("submission")), **parts)
+    found = {name: read_json(files[name], form) for name, form in forms.items() if files.get(name)}
+    summary = Summary(submission=_text(files.get("submission")), **found)
     if summary.test and summary.start:
         after, before = summary.test.ap50, summary.start.ap50
         if after is not None and before is not None:

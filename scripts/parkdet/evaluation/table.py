@@ -1,4 +1,4 @@
-"""Detections and objects as arrays, for all figures that are derived from one matching."""
+"""Detections and objects as arrays, for all figures derived from one matching."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ NONE = -1  # in place of an object
 
 @dataclass(frozen=True)
 class Table:
-    """The n detections that count, best first, and the m objects to be found (crowds are not).
+    """The n detections that count, best first, and the m objects to be found (without crowds).
 
     Attributes:
         scores: (n,) confidence.
         categories: (n,) category id.
         images: (n,) image id.
         boxes: (n, 4) left, top, width, height in pixels.
-        found: (n,) row of the object that a right detection found; NONE of a wrong one.
+        found: (n,) row of the object that a right detection found; NONE for a wrong one.
         object_categories: (m,) category id.
         object_images: (m,) image id.
         object_boxes: (m, 4) likewise.
@@ -50,7 +50,7 @@ class Table:
         return self.among_objects(self.found[kept])
 
     def among_objects(self, rows: np.ndarray) -> np.ndarray:
-        """(m,) which objects are among ``rows``, where NONE may occur."""
+        """(m,) which objects are among ``rows``, which may contain NONE."""
         named = np.zeros(len(self.object_categories), dtype=bool)
         named[rows[rows != NONE]] = True
         return named
@@ -58,7 +58,7 @@ class Table:
     def by_image(
         self, chosen: np.ndarray, objects: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows of the chosen (n,) detections, best first, and (m,) objects of one image at a time.
+        """For each image, rows of the chosen (n,) detections, best first, and of the (m,) objects.
 
         Images without a chosen detection are left out.
         """
@@ -81,9 +81,9 @@ def count(ids: np.ndarray) -> dict[int, int]:
 
 
 def tabulate(truth: dict, detections: Sequence[Detection], matches: Matches) -> Table:
-    """The arrays of a truth and of detections that were matched with it.
+    """The arrays of a truth and of the detections that were matched with it.
 
-    Of detections with equal scores those of the image with the lower id come first, as in COCO.
+    As in COCO, of detections with equal scores those in the image with the lower id come first.
     """
     images = np.array([record.image_id for record in detections], dtype=np.int64)
     order = np.lexsort((images, -matches.scores))

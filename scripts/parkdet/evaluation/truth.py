@@ -1,4 +1,4 @@
-"""Reading the objects that detections are scored against."""
+"""Reads the objects that detections are scored against."""
 
 from pathlib import Path
 from typing import Literal
@@ -34,10 +34,10 @@ class _Truth(msgspec.Struct):
 
 
 def read_truth(path: Path) -> dict:
-    """Reads a COCO truth: images, annotations and categories, with what scoring needs of each.
+    """Reads a COCO truth: what scoring needs of its images, annotations and categories.
 
     Raises:
-        UserError: missing, not of that form, a category id twice, or an annotation of an image or
+        UserError: missing, malformed, a category id used twice, or an annotation of an image or
             category that the file does not list.
     """
     truth = read_json(path, _Truth)

@@ -1,4 +1,4 @@
-"""Batches of images of one shape, planned before any is decoded."""
+"""Batches of images of one shape, planned before any image is decoded."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ class Batch:
     shape: tuple[int, int]
     """Height and width in pixels after padding."""
     indices: tuple[int, ...]
-    """Places of the images in the input."""
+    """Positions of the images in the input."""
 
 
 def plan_batches(shapes: Sequence[tuple[int, int]], batch_size: int) -> list[Batch]:
-    """Puts each image in a batch with others of its shape.
+    """Groups images of the same shape into batches.
 
-    Images are taken from a window of 512 at a time, so a result waits for few others before it
-    can be handed on in the order of the input.
+    Images are taken from a window of 512 at a time, so a result does not wait long before it can
+    be yielded in the order of the input.
 
     Args:
         shapes: height and width of each image after padding.

@@ -1,4 +1,4 @@
-"""From the classes of a detector to the category ids of a data set."""
+"""Maps the classes of a detector to the category ids of a data set."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ log = logging.getLogger("parkdet")
 def category_ids(
     checkpoint: Checkpoint, categories: Sequence[Category], weights: Path
 ) -> dict[int, int]:
-    """Category id of each class index.
+    """Class index -> category id.
 
-    The ids that the weights know, if their names are those of the data set too, else by name. A
-    class without a category has none, which is logged. A data set without categories gets the
-    ids that the weights know, or class index + 1.
+    These are the ids stored in the weights if the data set gives them the same names; otherwise
+    classes are matched by name. A class without a category is left out, which is logged. For a
+    data set without categories they are the ids stored in the weights, or class index + 1.
 
     Args:
-        categories: of the data set; empty if it does not say.
+        categories: those of the data set; empty if it lists none.
         weights: file of the checkpoint, for messages.
 
     Raises:
@@ -39,12 +39,12 @@ def category_ids(
     if not found:
         raise UserError(
             f"None of the classes of {weights} ({_some(names)}) is a category of the images "
-            f"({_some([*by_name])}): give weights trained on these categories."
+            f"({_some([*by_name])}): use weights trained on these categories."
         )
     left_out = [name for name in names if name not in by_name]
     if left_out:
         log.warning(
-            "%d of %d classes of %s are no category of the images and are left out: %s",
+            "%d of %d classes of %s are not categories of the images and are left out: %s",
             len(left_out),
             len(names),
             weights,
@@ -54,10 +54,10 @@ def category_ids(
 
 
 def check_names(detectors: Sequence[Mapping[int, str]]) -> None:
-    """Makes sure that a category means the same to all detectors.
+    """Checks that each category id has the same name in all detectors.
 
     Args:
-        detectors: the names of the categories that each knows, by id.
+        detectors: for each detector, category id -> name.
 
     Raises:
         UserError: a category has two names.
@@ -67,8 +67,8 @@ def check_names(detectors: Sequence[Mapping[int, str]]) -> None:
         for number, name in names.items():
             if known.setdefault(number, name) != name:
                 raise UserError(
-                    f"The weights cannot be combined: category {number} is `{known[number]}` to "
-                    f"one and `{name}` to another. Give the images as a COCO file with "
+                    f"The weights cannot be combined: category {number} is `{known[number]}` in "
+                    f"one and `{name}` in another. Give the images as a COCO file with "
                     "`categories` (--images), to which classes are matched by name."
                 )
 

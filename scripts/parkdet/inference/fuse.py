@@ -1,4 +1,4 @@
-"""One set of detections of an image from those of several detectors."""
+"""Fuses what several detectors, or several views, found in an image into one set of detections."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,51 +6,51 @@ import numpy
 import torch
 from torchvision.ops import batched_nms
 
-from parkdet.inference.predict import ImageDetections
+from parkdet.inference.detect import ImageDetections
 
 
 def fuse_by_nms(
-    parts: Sequence[ImageDetections], iou: float, max_detections: int
+    results: Sequence[ImageDetections], iou: float, max_detections: int
 ) -> ImageDetections:
     """Non-maximum suppression, class by class, over the detections of all detectors.
 
     Args:
-        parts: detections of one image; their classes must mean the same.
-        iou: overlap above which the weaker of two boxes of a class goes.
-        max_detections: most detections that stay, the best by score.
+        results: detections in one image; their classes must mean the same.
+        iou: overlap above which the lower-scoring of two boxes of a class is removed.
+        max_detections: most detections kept, the best by score.
     """
-    merged = _merged(parts)
-    tensors = (torch.from_numpy(part) for part in (merged.boxes, merged.scores, merged.classes))
-    return _taken(merged, batched_nms(*tensors, iou)[:max_detections].numpy())
+    joined = _joined(results)
+    tensors = (torch.from_numpy(array) for array in (joined.boxes, joined.scores, joined.classes))
+    return _rows(joined, batched_nms(*tensors, iou)[:max_detections].numpy())
 
 
 def fuse_by_wbf(
-    parts: Sequence[ImageDetections],
+    results: Sequence[ImageDetections],
     iou: float,
     max_detections: int,
     knowing: Mapping[int, int] | None = None,
 ) -> ImageDetections:
-    """Weighted boxes fusion: boxes that overlap become their mean, weighted by score.
+    """Weighted boxes fusion: boxes that overlap are replaced by their mean, weighted by score.
 
-    The score is the mean of the scores, lowered in proportion if fewer boxes than detectors met
-    (Solovyev, Wang, Gabruseva, Weighted Boxes Fusion, arXiv 1910.13302, section 3). Of equal scores
-    the earlier detector's is fused first.
+    The fused score is the mean of the scores, scaled down if fewer boxes than detectors overlap
+    (Solovyev, Wang, Gabruseva, Weighted Boxes Fusion, arXiv 1910.13302, section 3). Of boxes with
+    equal scores, the earlier detector's is fused first.
 
     Args:
-        parts: detections of one image; their classes must mean the same; scores above 0.
+        results: detections in one image; their classes must mean the same; scores above 0.
         iou: overlap with a fused box above which a box joins it.
-        max_detections: most detections that stay, the best by score.
-        knowing: how many of the detectors know a class; what is not in it is known to all.
+        max_detections: most detections kept, the best by score.
+        knowing: class -> how many of the detectors know it; all know a class that is not listed.
     """
-    merged, knowing = _merged(parts), knowing or {}
+    joined, knowing = _joined(results), knowing or {}
     fused = [
-        _fuse_class(merged, label, iou, knowing.get(label, len(parts)))
-        for label in numpy.unique(merged.classes).tolist()
+        _fuse_class(joined, label, iou, knowing.get(label, len(results)))
+        for label in numpy.unique(joined.classes).tolist()
     ]
     if not fused:
-        return merged
-    found = _merged(fused)
-    return _taken(found, numpy.argsort(-found.scores, kind="stable")[:max_detections])
+        return joined
+    found = _joined(fused)
+    return _rows(found, numpy.argsort(-found.scores, kind="stable")[:max_detections])
 
 
 def _fuse_class(found: ImageDetections, label: int, iou: float, detectors: int) -> ImageDetections:
@@ -69,13 +69,13 @@ def _fuse_class(found: ImageDetections, label: int, iou: float, detectors: int) 
 
 
 def _clusters(boxes: numpy.ndarray, scores: numpy.ndarray, iou: float) -> list[int]:
-    """Number of the fused box that each box joins, or that it is the first of.
+    """Index of the fused box that each box joins or, if it joins none, starts.
 
     Args:
-        boxes: (n, 4), best first; each is compared with the means of those before it.
+        boxes: (n, 4), best first; each is compared with the fused boxes of those before it.
     """
     areas_of = (boxes[:, 2:] - boxes[:, :2]).prod(1).tolist()
-    signed = boxes * (-1, -1, 1, 1)  # so that the common part of two boxes is one minimum
+    signed = boxes * (-1, -1, 1, 1)  # so that one minimum gives the intersection of two boxes
     means, areas = numpy.empty((4, len(boxes))), numpy.empty(len(boxes))  # of the fused boxes
     totals: list[float] = []
     clusters = []
@@ -99,20 +99,20 @@ def _clusters(boxes: numpy.ndarray, scores: numpy.ndarray, iou: float) -> list[i
 def _overlaps(
     box: numpy.ndarray, area: float, others: numpy.ndarray, areas: numpy.ndarray
 ) -> numpy.ndarray:
-    """IoU of a box, (4,), with others, (4, n); left and top are negative."""
+    """IoU of a box, (4,), with others, (4, n); left and top are negated."""
     common = numpy.minimum(others, box[:, None])
     width, height = (common[:2] + common[2:]).clip(0)
     common = width * height
     return common / numpy.maximum(areas + area - common, 1e-9)
 
 
-def _merged(parts: Sequence[ImageDetections]) -> ImageDetections:
+def _joined(results: Sequence[ImageDetections]) -> ImageDetections:
     arrays = (
-        numpy.concatenate([getattr(part, name) for part in parts])
+        numpy.concatenate([getattr(result, name) for result in results])
         for name in ("boxes", "scores", "classes")
     )
-    return ImageDetections(parts[0].id, *arrays)
+    return ImageDetections(results[0].id, *arrays)
 
 
-def _taken(found: ImageDetections, rows: numpy.ndarray) -> ImageDetections:
+def _rows(found: ImageDetections, rows: numpy.ndarray) -> ImageDetections:
     return ImageDetections(found.id, found.boxes[rows], found.scores[rows], found.classes[rows])

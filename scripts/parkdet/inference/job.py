@@ -1,4 +1,4 @@
-"""What an inference is to detect, with what; and what becomes of images that cannot be read."""
+"""An inference: its images, detectors and settings, and how unreadable images are handled."""
 
 import hashlib
 import logging
@@ -13,10 +13,11 @@ import torch
 from parkdet.data.threads import map_in_threads
 from parkdet.errors import UserError
 from parkdet.files import sha256_file
+from parkdet.inference.detect import DetectSettings, ImageDetections
+from parkdet.inference.ensemble import detect_and_fuse, load_detector
 from parkdet.inference.letterbox import image_size
 from parkdet.inference.parts import ImageRecords
-from parkdet.inference.predict import ImageDetections, PredictSettings
-from parkdet.inference.run import detect, image_records, load_detector
+from parkdet.inference.records import image_records
 from parkdet.inference.sources import ImageSet, ImageSource, UnreadableImage, shard
 
 log = logging.getLogger("parkdet")
@@ -28,20 +29,20 @@ class Job:
 
     weights: Sequence[Path]
     images: ImageSet
-    settings: PredictSettings
+    settings: DetectSettings
     device: torch.device
     on_bad: str = "fail"
-    """What becomes of an image that cannot be read: fail, or skip, without detections."""
+    """What an unreadable image leads to: fail, or skip (it gets no detections)."""
     shard: tuple[int, int] = (1, 1)
     """Number, from 1, and count."""
 
     @property
     def wanted(self) -> range:
-        """Places of this shard's images in the list."""
+        """Positions of this shard's images in the list."""
         return shard(len(self.images.sources), *self.shard)
 
     def detect(self, sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
-        """Detections of each image that can be read, in order.
+        """Detections in each readable image, in order.
 
         Raises:
             UserError: weights cannot be used, or an image cannot be read and ``on_bad`` is fail.
@@ -50,27 +51,27 @@ class Job:
         categories = self.images.categories
         detectors = [load_detector(path, categories, self.device) for path in self.weights]
 
-        def found(sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
-            return detect(detectors, sources, self.settings, self.device)
+        def detected(sources: Sequence[ImageSource]) -> Iterator[ImageDetections]:
+            return detect_and_fuse(detectors, sources, self.settings, self.device)
 
         try:
-            yield from _readable(found, sources) if self.on_bad == "skip" else found(sources)
+            yield from _readable(detected, sources) if self.on_bad == "skip" else detected(sources)
         except UnreadableImage as error:
             raise UserError(
-                f"{error} Or let such images have no detections: --on-bad skip (infer.on_bad)."
+                f"{error} Or leave such images without detections: --on-bad skip (infer.on_bad)."
             ) from error
 
     def records(self) -> Iterator[ImageRecords]:
-        """Records of each image of the shard that can be read, in order; raises as ``detect``."""
+        """Records of each readable image of the shard, in order; raises like ``detect``."""
         return map(
             image_records, self.detect([self.images.sources[place] for place in self.wanted])
         )
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that stand for all that decides the detections but the code.
+        """16 hexadecimal digits that identify everything the detections depend on but the code.
 
-        Images count by their content where the list says it, else by size and time of change;
-        shards do not count.
+        An image enters by its checksum if the list has one, otherwise by size and modification
+        time; shards do not enter.
         """
         decisive = {
             "settings": asdict(self.settings),
@@ -86,8 +87,8 @@ def _content(source: ImageSource) -> Any:
         return source.sha256
     try:
         status = source.path.stat()
-    except (OSError, ValueError):  # the latter: NUL in the name
-        return None  # this is told when its turn comes
+    except (OSError, ValueError):  # ValueError: NUL in the name
+        return None  # reported when it is the image's turn
     return status.st_size, status.st_mtime_ns
 
 
@@ -95,7 +96,7 @@ def _readable(
     detect: Callable[[Sequence[ImageSource]], Iterator[ImageDetections]],
     sources: Sequence[ImageSource],
 ) -> Iterator[ImageDetections]:
-    """Detections of the images that can be read; warns of each that cannot."""
+    """Detections in the readable images; warns about each of the others."""
     headers = map_in_threads(_has_header, [source.path for source in sources], "infer: headers")
     left = [source for source, sound in zip(sources, headers, strict=True) if sound]
     while left:

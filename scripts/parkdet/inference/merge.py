@@ -1,4 +1,4 @@
-"""From the shards of an inference to the whole."""
+"""Merges the shards of an inference."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from parkdet.submission.records import Detection, read_detections
 
 
 def merged(shards: Sequence[Path]) -> Iterator[Detection]:
-    """The records of all shards one after the other; one shard at a time is in memory.
+    """The records of all shards, one shard after another; only one at a time is in memory.
 
     Raises:
         UserError: a file cannot be read, or two have records of the same image.
@@ -19,8 +19,8 @@ def merged(shards: Sequence[Path]) -> Iterator[Detection]:
         images = {record.image_id for record in records}
         if twice := images & earlier:
             raise UserError(
-                f"{path} has detections on image {min(twice)}, which is in a shard before it: give "
-                "each shard of one inference once."
+                f"{path} has detections on image {min(twice)}, as does an earlier shard: give each "
+                "shard of one inference once."
             )
         earlier |= images
         yield from records

@@ -1,4 +1,4 @@
-"""Finished detections on disk, from which an inference that failed or was killed goes on."""
+"""Finished detections on disk, from which a failed or killed inference resumes."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ class ImageRecords(msgspec.Struct, array_like=True, gc=False):
     """The records of an image.
 
     Attributes:
-        equal: how many were left out, as they equal another one once clipped and rounded.
+        equal: how many were left out because they equal another once clipped and rounded.
     """
 
     records: list[Detection]
@@ -37,16 +37,16 @@ class _Part(msgspec.Struct):
 
 
 class PartStore:
-    """Records of images by their places in the whole list, whichever shard they are in.
+    """Records of images, kept by position in the whole list, whichever shard the images are in.
 
-    ``{folder}/part-0000032-0000048.json`` has those of 16 successive images: a line with the
-    SHA-256 of what follows, then JSON. Several processes may write to a folder: a part appears
-    whole, and parts that overlap say the same.
+    A part, ``{folder}/part-0000032-0000048.json``, has those of 16 consecutive images: a line with
+    the SHA-256 of the rest, then JSON. Several processes may write to the folder: a part appears
+    whole or not at all, and parts that overlap hold the same records.
 
     Args:
-        code: hash of the code. Parts of other code are not used: a file that two programs made
-            would be neither's.
-        environment: what may change the last bits. Parts made elsewhere are used with a warning.
+        code: hash of the code. Parts written by other code are not used, since no single version
+            of the code would give the resulting file.
+        environment: what may change the last bits. Parts from elsewhere are used with a warning.
     """
 
     def __init__(self, folder: Path, code: str, environment: dict[str, Any]) -> None:
@@ -54,13 +54,13 @@ class PartStore:
         self._code, self._environment = code, environment
 
     def save(self, first: int, images: list[ImageRecords]) -> None:
-        """Keeps the records of successive images, which from then on are not delivered.
+        """Writes a part, the records of consecutive images, which no longer count as delivered.
 
         Args:
-            first: place of the first one.
+            first: position of the first image.
 
         Raises:
-            UserError: they cannot be written.
+            UserError: the part cannot be written.
         """
         content = msgspec.json.encode(_Part(self._code, self._environment, images))
         path = self.folder / f"part-{first:07d}-{first + len(images):07d}.json"
@@ -71,7 +71,7 @@ class PartStore:
             mark.unlink(missing_ok=True)
 
     def places(self, wanted: range) -> set[int]:
-        """Which of the wanted images have records; removes parts that cannot be used and says so.
+        """Which of the wanted images have records; removes and logs parts that cannot be used.
 
         Raises:
             UserError: a part cannot be read.
@@ -82,7 +82,7 @@ class PartStore:
             try:
                 part = _read(path)
             except ValueError as error:
-                log.warning("%s is damaged (%s): its images are detected again", path, error)
+                log.warning("%s is damaged (%s): its images are processed again", path, error)
                 path.unlink(missing_ok=True)
                 continue
             if part.code != self._code:
@@ -92,7 +92,7 @@ class PartStore:
             differences |= self._differences(part)
             found.update(places)
         if foreign:
-            log.info("%d images were detected with other code: they are detected again", foreign)
+            log.info("%d images were processed by other code: they are processed again", foreign)
         if differences:
             log.warning(
                 "the inference continues, not bit-identical: %s", "; ".join(sorted(differences))
@@ -100,13 +100,13 @@ class PartStore:
         return found.intersection(wanted)
 
     def read(self, wanted: range, without: Container[int] = ()) -> Iterator[ImageRecords]:
-        """The records of the wanted images in order, a part at a time.
+        """The records of the wanted images, in order; one part at a time is in memory.
 
         Args:
-            without: places of images that may have none.
+            without: positions of images that may be missing.
 
         Raises:
-            UserError: an image has no records, or a part cannot be read.
+            UserError: any other image is missing, or a part cannot be read.
         """
         following = wanted.start
         for path, places in self._files("part", wanted):
@@ -122,9 +122,10 @@ class PartStore:
         self._require(range(following, wanted.stop), without)
 
     def deliver(self, wanted: range) -> None:
-        """Notes that these images' records were written; removes what other settings delivered.
+        """Marks these images as delivered: their records are in the output file.
 
-        So one finished inference is kept in the folder above, the latest.
+        Removes what was delivered under other settings, so the parent folder keeps only the latest
+        finished inference.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"delivered-{wanted.start:07d}-{wanted.stop:07d}").touch()
@@ -136,13 +137,13 @@ class PartStore:
                 shutil.rmtree(other.parent, ignore_errors=True)
 
     def forget_delivered(self, wanted: range) -> None:
-        """Removes the records of these images if they were delivered before."""
+        """Removes the parts with these images if any of them was delivered."""
         delivered = self._files("delivered", wanted)
         for path, _ in [*delivered, *(self._files("part", wanted) if delivered else [])]:
             path.unlink(missing_ok=True)
 
     def _files(self, kind: str, wanted: range) -> list[tuple[Path, range]]:
-        """Files of a kind that are about wanted images, by their first image."""
+        """Files of a kind that cover any of the wanted images, in order of their first image."""
         named = [(path, _places(path)) for path in sorted(self.folder.glob(f"{kind}-*"))]
         return [
             (path, places)
@@ -165,7 +166,7 @@ class PartStore:
     def _vanished(self, what: str) -> UserError:
         return UserError(
             f"Parts in {self.folder} were removed or damaged during the run ({what}), maybe by "
-            "another run of this command that has ended. Run it again."
+            "another run of this command that has since ended. Run it again."
         )
 
 
@@ -175,10 +176,10 @@ def _places(path: Path) -> range | None:
 
 
 def _read(path: Path) -> _Part:
-    """A part.
+    """Reads a part.
 
     Raises:
-        ValueError: it is not whole.
+        ValueError: it is damaged, or from another version.
         UserError: the file cannot be read.
     """
     checksum, _, content = read_bytes(path).partition(b"\n")

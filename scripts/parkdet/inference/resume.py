@@ -1,4 +1,4 @@
-"""An inference that goes on where an earlier attempt was interrupted."""
+"""Resumes an inference where an earlier attempt was interrupted."""
 
 import logging
 import platform
@@ -14,16 +14,16 @@ from parkdet.code_hash import code_hash
 from parkdet.errors import CONTINUE, StoppedEarly
 from parkdet.inference.job import Job
 from parkdet.inference.parts import ImageRecords, PartStore
-from parkdet.inference.run import image_records
+from parkdet.inference.records import image_records
 from parkdet.training.signals import StopRequest, stop_requests
 
 log = logging.getLogger("parkdet")
 
-SECONDS, IMAGES = 10.0, 128  # after which a part is saved, at the end of a batch
+SECONDS, IMAGES = 10.0, 128  # after either, a part is saved at the end of the batch
 
 
 def open_parts(job: Job, state_dir: Path) -> PartStore:
-    """The store of a job's finished parts, ``{state_dir}/{fingerprint}``."""
+    """The store of a job's parts, in ``{state_dir}/{fingerprint}``."""
     environment = {
         "host": platform.node(),
         "device": str(job.device),
@@ -34,15 +34,15 @@ def open_parts(job: Job, state_dir: Path) -> PartStore:
     return PartStore(state_dir / job.fingerprint(), code, environment)
 
 
-def infer_in_parts(job: Job, store: PartStore) -> Iterator[ImageRecords]:
-    """Detects on the images of the shard that have no records in ``store``, and saves there.
+def resumed_records(job: Job, store: PartStore) -> Iterator[ImageRecords]:
+    """Detects on the images of the shard that ``store`` has no records of, and saves them there.
 
     Returns:
-        Records of each image of the shard that can be read, in order. They stay in the store.
+        Records of each readable image of the shard, in order. They stay in the store.
 
     Raises:
-        UserError: as ``Job.detect``; what was detected is kept.
-        StoppedEarly: a signal asked to stop; the finished batches are kept.
+        UserError: as for ``Job.detect``; what was detected is kept.
+        StoppedEarly: a signal requested a stop; the finished batches are kept.
     """
     with stop_requests() as stop:
         there = store.places(job.wanted)
@@ -50,23 +50,25 @@ def infer_in_parts(job: Job, store: PartStore) -> Iterator[ImageRecords]:
         missing = {sources[place].id: place for place in job.wanted if place not in there}
         if there:
             log.info(
-                "%d of %d images were detected before: %s",
+                "%d of %d images have been processed already: %s",
                 len(there),
                 len(job.wanted),
                 store.folder,
             )
-        unread = _detect(job, missing, store, stop) if missing else set()
+        unread = _detect_missing(job, missing, store, stop) if missing else set()
     return store.read(job.wanted, without=unread)
 
 
-def _detect(job: Job, places: Mapping[int, int], store: PartStore, stop: StopRequest) -> set[int]:
-    """Detects on images and keeps what is found.
+def _detect_missing(
+    job: Job, places: Mapping[int, int], store: PartStore, stop: StopRequest
+) -> set[int]:
+    """Detects on images and saves their records.
 
     Args:
-        places: of the images in the list, ascending, by image id.
+        places: image id -> position in the list, ascending.
 
     Returns:
-        Places of images that could not be read.
+        Positions of the images that could not be read.
     """
     left = dict(places)
     sources = [job.images.sources[place] for place in places.values()]
@@ -85,7 +87,7 @@ def _detect(job: Job, places: Mapping[int, int], store: PartStore, stop: StopReq
 
 
 class _Saver:
-    """Collects records of successive images and saves them as parts, the last ones on exit."""
+    """Collects records of consecutive images and saves them as parts, the last part on exit."""
 
     def __init__(self, store: PartStore) -> None:
         self._store = store

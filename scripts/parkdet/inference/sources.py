@@ -21,14 +21,14 @@ class ImageSource:
     id: int
     path: Path
     sha256: str = ""
-    """Of the content, if the list of images says it."""
+    """Of the content, if the list of images has it."""
 
 
 class UnreadableImage(UserError):
     """An image file is missing or damaged.
 
     Attributes:
-        path: of the file.
+        path: the file.
     """
 
     def __init__(self, path: Path, problem: str) -> None:
@@ -44,7 +44,7 @@ class Category(msgspec.Struct):
 
 
 class ImageEntry(msgspec.Struct):
-    """An image of a COCO file, as far as inference needs it."""
+    """What inference needs of an image in a COCO file."""
 
     id: Id
     file_name: str
@@ -61,31 +61,31 @@ class ImageList(msgspec.Struct):
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images in the order in which their detections are written, and the classes if known."""
+    """Images in the order in which their detections are written, and the categories if known."""
 
     sources: list[ImageSource]
     categories: list[Category]
 
 
 def read_images(images: Path, folder: Path | None) -> ImageSet:
-    """The images of a COCO file, or all of a folder.
+    """The images listed in a COCO file, or all images in a folder.
 
-    In a folder ids are 1, 2, ... in the order of the sorted paths. An image that the file marks as
-    unreadable has no detections and is left out.
+    In a folder, ids are 1, 2, ... in the order of the sorted paths. An image that the file marks as
+    unreadable is left out and gets no detections.
 
     Args:
         images: COCO file or folder.
-        folder: where the images of the file are; None: beside it.
+        folder: where the images listed in the file are; None: beside it.
 
     Raises:
-        UserError: no images, an image id twice, or an image that is not there.
+        UserError: there are no images, two have the same id, or the folder is missing.
     """
     if images.is_dir():
         return ImageSet(_images_in(images), [])
     content = read_json(images, ImageList)
     folder = folder or images.parent
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: give that of the images by --image-dir.")
+        raise UserError(f"There is no folder {folder}: give the images' folder with --image-dir.")
     if not content.images:
         raise UserError(f"{images} lists no images.")
     ids = Counter(image.id for image in content.images)
@@ -107,14 +107,14 @@ def read_images(images: Path, folder: Path | None) -> ImageSet:
 def _images_in(folder: Path) -> list[ImageSource]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise UserError(f"There are no images in {folder}: {', '.join(SUFFIXES)} count.")
+        raise UserError(f"There are no images in {folder} (suffixes: {', '.join(SUFFIXES)}).")
     return [ImageSource(number, path) for number, path in enumerate(paths, start=1)]
 
 
 def shard(images: int, number: int, count: int) -> range:
-    """The places of shard ``number``, from 1, of ``count`` shards of so many images.
+    """The positions in shard ``number``, from 1, when ``images`` images are cut into ``count``.
 
-    Shards are contiguous: their results one after another are those of the whole.
+    Shards are contiguous: their results, concatenated in order, are those of the whole.
     """
-    start, stop = (images * part // count for part in (number - 1, number))
+    start, stop = (images * end // count for end in (number - 1, number))
     return range(start, stop)

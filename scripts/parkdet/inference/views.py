@@ -1,4 +1,4 @@
-"""Test-time augmentation: an image is seen in three sizes, once mirrored."""
+"""Test-time augmentation: an image is seen at three scales, one of them mirrored."""
 
 import math
 
@@ -7,17 +7,17 @@ from torch.nn import functional
 
 from parkdet.detector.fast import FastDetector
 
-# Scale, mirrored left to right, layers asked if the candidates are to be put together: the largest
-# then leaves out the layer of the large objects and the smallest that of the small ones, which the
-# others see better.
+# Scale, whether mirrored left to right, and the layers used when candidates are joined: the largest
+# view then leaves out the layer for large objects and the smallest view the one for small objects,
+# which the other views see better.
 VIEWS = ((1.0, False, slice(None, -1)), (0.83, True, slice(None)), (0.67, False, slice(1, None)))
 GREY = 0.447  # the mean of photographs, used for padding
 
 
-def predict_views(
+def candidates_of_views(
     detector: FastDetector, images: torch.Tensor, confidence: float
 ) -> list[torch.Tensor]:
-    """Candidates of all views in the coordinates of the given images, as yolov5 augments.
+    """Candidates of all views, joined as yolov5 joins them, in the coordinates of ``images``.
 
     Args:
         images: (n, 3, height, width), 0 to 1.
@@ -25,20 +25,21 @@ def predict_views(
     Returns:
         For each image (candidates, 5 + classes), as the detector gives them for one view.
     """
-    views = [_predict_view(detector, images, confidence, *view) for view in VIEWS]
-    return [torch.cat(parts) for parts in zip(*views, strict=True)]
+    views = [_candidates_of_view(detector, images, confidence, *view) for view in VIEWS]
+    return [torch.cat(candidates) for candidates in zip(*views, strict=True)]
 
 
-def predict_views_apart(
+def candidates_by_view(
     detector: FastDetector, images: torch.Tensor, confidence: float
 ) -> list[list[torch.Tensor]]:
-    """Candidates of each view, for each image as ``predict_views``, but of all layers."""
+    """For each view what ``candidates_of_views`` gives for all, but from all layers."""
     return [
-        _predict_view(detector, images, confidence, scale, mirrored) for scale, mirrored, _ in VIEWS
+        _candidates_of_view(detector, images, confidence, scale, mirrored)
+        for scale, mirrored, _ in VIEWS
     ]
 
 
-def _predict_view(
+def _candidates_of_view(
     detector: FastDetector,
     images: torch.Tensor,
     confidence: float,
@@ -56,7 +57,7 @@ def _predict_view(
 
 
 def _scaled(images: torch.Tensor, scale: float, step: int) -> torch.Tensor:
-    """The images resized and padded right and below to a multiple of ``step`` pixels."""
+    """The images resized, and padded on the right and below to a multiple of ``step`` pixels."""
     if scale == 1:
         return images
     height, width = images.shape[2:]

@@ -1,1 +1,1 @@
-"""The submission record, the byte budget and the validation of a submission file."""
+"""Submission records, the cut to the size limit, and the validation of a submission file."""

@@ -1,14 +1,14 @@
 """How often a box of a given score and class is right, learnt from the val set.
 
 One curve is fitted to the boxes of all classes, and each class gets one factor on it: a rare class
-has too few objects for a curve of its own. Even the factor starts from 1 and is moved by what was
-counted as if SHRINKAGE boxes had been right just as often as the curve says.
+has too few objects for a curve of its own. Even the factor is shrunk towards 1, as if SHRINKAGE
+more boxes had been right, as many as the curve predicts.
 
-The curve is beta calibration (Kull, Silva Filho and Flach, AISTATS 2017): a logistic regression on
-ln s and -ln(1 - s) whose slopes are not negative, so q never falls as s rises. An isotonic fit
-would have steps, on which boxes of different scores look alike just where a tight limit has to
-choose between them. A prior at q(s) = s, worth about one box, keeps the weights finite where all
-boxes are wrong or all are right.
+The curve, from score s to chance q, is beta calibration (Kull, Silva Filho and Flach, AISTATS
+2017): a logistic regression on ln s and -ln(1 - s) with non-negative slopes, so q never falls as s
+rises. An isotonic fit would have steps, on which boxes with different scores look alike just where
+a tight limit has to choose between them. A prior at q(s) = s, worth about one box, keeps the
+weights finite where all boxes are wrong or all are right.
 """
 
 from collections import Counter
@@ -27,19 +27,19 @@ IOUS: dict[Target, tuple[float, ...]] = {
     "75": (0.75,),
     "50:95": (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
 }
-LEAST = 1e-4  # scores have four decimals; nearer to 0 and 1 the logarithms would only tell rounding
-SHRINKAGE = 3.0  # right boxes as many as the pooled curve expects that a factor starts from
-RECALL_SHRINKAGE = 10.0  # objects found at the pooled recall that a recall starts from
+LEAST = 1e-4  # scores have four decimals; nearer to 0 and 1 the logarithms would only show rounding
+SHRINKAGE = 3.0  # right boxes added to those counted and to those that the pooled curve expects
+RECALL_SHRINKAGE = 10.0  # objects, found at the pooled recall, added to those of each class
 
 
 class ClassCalibration(msgspec.Struct):
-    """What the val set says of one class at one IoU.
+    """What the val set says about one class at one IoU.
 
     Attributes:
-        objects: to be found in the val set.
+        objects: objects to be found in the val set.
         right: boxes that found one.
-        factor: how much more often than the pooled curve says a box is right.
-        recall: share of the objects that is found, drawn towards that of all classes.
+        factor: how many times as often as the pooled curve predicts a box is right.
+        recall: share of the objects that is found, shrunk towards that of all classes.
     """
 
     category_id: int
@@ -56,7 +56,7 @@ class Calibration(msgspec.Struct):
         slopes: weights of ln s and of -ln(1 - s), not negative.
         intercept: in logits.
         recall: share of the objects that is found, over all classes.
-        classes: those with objects in the val set; others are judged as the pool of all.
+        classes: those with objects in the val set; the pooled curve alone applies to others.
     """
 
     iou: float
@@ -66,17 +66,17 @@ class Calibration(msgspec.Struct):
     classes: list[ClassCalibration]
 
     def chances(self, scores: np.ndarray) -> np.ndarray:
-        """The pooled curve, (n,) within 0 to 1, for scores (n,)."""
+        """The pooled curve's chances, (n,) between 0 and 1, for scores (n,)."""
         weights = np.array([*self.slopes, self.intercept])
         return 1 / (1 + np.exp(-_features(scores) @ weights))
 
 
 def calibrate(truth: dict, detections: Sequence[Detection], target: Target) -> list[Calibration]:
-    """Compares detections with the truth at each IoU of an AP.
+    """Fits a calibration at each IoU of an AP.
 
     Args:
         truth: COCO dictionary of the val set.
-        detections: of all its images, down to the least confidence that is used elsewhere.
+        detections: on all its images, down to the least confidence used elsewhere.
     """
     return [_at_iou(match(truth, detections, iou), iou) for iou in IOUS[target]]
 
@@ -106,13 +106,13 @@ def _at_iou(matches: Matches, iou: float) -> Calibration:
 
 
 def _features(scores: np.ndarray) -> np.ndarray:
-    """(n, 3): what the curve's weights are of."""
+    """(n, 3): the terms that the curve's weights apply to."""
     inside = np.clip(scores, LEAST, 1 - LEAST)
     return np.stack([np.log(inside), -np.log1p(-inside), np.ones_like(inside)], axis=1)
 
 
 def _fit(scores: np.ndarray, right: np.ndarray) -> tuple[tuple[float, float], float]:
-    """The most likely slopes and intercept for scores (n,) and whether the boxes are right (n,)."""
+    """The most likely slopes and intercept, given scores (n,) and which boxes are right (n,)."""
     from scipy.optimize import minimize
 
     levels, places = np.unique(scores, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The detections of a file, read without decoding more than a cut needs, and their texts."""
+"""Reads the detections of a file, decoding no more than a cut needs, and gives their texts."""
 
 import json
 import mmap
@@ -13,19 +13,19 @@ from parkdet.errors import UserError
 from parkdet.files import Id, read_bytes
 from parkdet.submission.records import Detection
 
-CHUNK = 10_000  # records that are decoded at a time
+CHUNK = 10_000  # records decoded at a time
 EMPTY = len("[]")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-# Where the system can, all pages are mapped in one call instead of as each is touched.
+# If the system supports it, all pages are mapped in one call, not each when first touched.
 SHARED_AT_ONCE = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 class Candidates(NamedTuple):
-    """The detections of a file, undecoded but for what the choice needs.
+    """The detections of a file, undecoded except for what the choice needs.
 
     Attributes:
         path: the file, for messages.
-        texts: JSON text of each.
+        texts: JSON text of each detection.
         scores: (n,) confidence, 0 to 1.
         categories: (n,) category id.
     """
@@ -37,7 +37,7 @@ class Candidates(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How a list is written: texts of the records in a JSON list, and what stands between two."""
+    """How a list is written: an encoder, from JSON list to records' texts, and their separator."""
 
     encode: Callable[[bytes], list[bytes]]
     separator: bytes
@@ -52,7 +52,7 @@ def read_candidates(path: Path) -> Candidates:
     """Reads a JSON list of detections, decoding only scores and categories.
 
     Raises:
-        UserError: missing, not a JSON list of records, or a score outside 0 to 1.
+        UserError: missing, not a JSON list of records, or with a score outside 0 to 1.
     """
     data = _content(path)
     try:
@@ -68,17 +68,17 @@ def read_candidates(path: Path) -> Candidates:
     if outside.size:
         raise UserError(
             f"{path}: record {outside[0] + 1} has a score of {scores[outside[0]]:g}, and "
-            f"{outside.size} scores in all are not within 0 to 1. Check what wrote the file."
+            f"{outside.size} scores in all are not between 0 and 1. Check what wrote the file."
         )
     return Candidates(path, texts, scores, categories)
 
 
 def _content(path: Path) -> mmap.mmap | bytes:
-    """A file's content, mapped: the records are left where they are, so a copy is not needed."""
+    """A file's content, mapped into memory: records stay where they are, so no copy is needed."""
     try:
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, flags=SHARED_AT_ONCE, prot=mmap.PROT_READ)
-    except (OSError, ValueError):  # missing, empty, or no plain file
+    except (OSError, ValueError):  # missing, empty, or not a regular file
         return read_bytes(path)
 
 
@@ -99,7 +99,7 @@ JSON_DUMP = Style(_as_json_dump, b", ")
 def texts_that_fit(
     candidates: Candidates, order: np.ndarray, style: Style, max_bytes: int
 ) -> list[bytes]:
-    """Texts of the longest start of ``order`` whose file is strictly smaller than the limit.
+    """Texts of as many records, in ``order``, as fit into a file strictly smaller than the limit.
 
     Raises:
         UserError: a record cannot be written.
@@ -134,5 +134,5 @@ def _listed(texts: list[msgspec.Raw]) -> bytes:
 
 
 def joined(texts: list[bytes], places: np.ndarray, style: Style) -> bytes:
-    """The file of these texts, in the order of their ``places`` in the input."""
+    """The file made of these texts, in the order of their ``places`` in the input."""
     return b"[" + style.separator.join([texts[k] for k in np.argsort(places).tolist()]) + b"]"

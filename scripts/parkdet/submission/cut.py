@@ -1,16 +1,16 @@
-"""Makes a submission fit its byte limit by leaving out the detections that matter least.
+"""Cuts a submission to its byte limit by leaving out the detections that matter least.
 
-All methods go through the detections once, best first (of equal ones the earlier in the file), and
-count the bytes of their text until the file would reach the limit. They write what they keep in the
+All methods go through the detections once, best first (of equals, the earlier in the file), and
+count the bytes of their text until the file would reach the limit. What they keep is written in the
 order of the input.
 
-- ``global`` takes them by score and keeps that first run whole, in compact JSON: no further
+- ``global`` ranks by score and keeps all detections up to that point, in compact JSON: no further
   detection fits.
-- ``per-class`` does the same by what they are worth to the mean AP (``worth``).
+- ``per-class`` does the same, but ranks by worth to the mean AP (``worth``).
 - ``threshold`` keeps all scores >= t for the smallest t on the grid 0, 0.001, 0.002, ... that fits,
   in the text that Python's ``json.dump`` gives: the result of raising t step by step and writing
-  the file anew each time. The grid is of exact multiples (k / 1000), not of sums of 0.001, whose
-  rounding would decide what becomes of scores that lie on the grid.
+  the file again each time. The grid has exact multiples (k / 1000), not sums of 0.001, whose
+  rounding would decide what becomes of scores on the grid.
 """
 
 import math
@@ -43,19 +43,20 @@ def cut_file(
     method: Method,
     calibrations: Sequence[Calibration] = (),
 ) -> CutReport:
-    """Writes the detections of ``predictions`` that fit to ``out``.
+    """Writes to ``out`` those detections of ``predictions`` that fit.
 
     Args:
-        max_bytes: the file written is strictly smaller.
-        calibrations: for per-class, what is known of the detector.
+        max_bytes: the file written is strictly smaller than this.
+        calibrations: for per-class, what is known about the detector.
 
     Raises:
         UserError: the limit leaves no room for an empty list, or the file cannot be read.
     """
     if max_bytes <= EMPTY:
         raise UserError(
-            f"A limit of {max_bytes} bytes has no room for any file: the empty list takes {EMPTY} "
-            f"and the file must be smaller than the limit. Give --max-bytes {EMPTY + 1} or more."
+            f"A limit of {max_bytes} bytes leaves no room for any file: the empty list takes "
+            f"{EMPTY} and the file must be smaller than the limit. Give --max-bytes {EMPTY + 1} or "
+            "more."
         )
     candidates = read_candidates(predictions)
     scores, categories = candidates.scores, candidates.categories
@@ -87,7 +88,11 @@ def cut_file(
 
 
 def _on_grid(scores: np.ndarray, fitting: int) -> tuple[float, int]:
-    """The least t = k / 1000 that at most ``fitting`` of the falling scores reach, and how many."""
+    """The least t = k / 1000 reached by at most ``fitting`` of the scores; how many reach it.
+
+    Args:
+        scores: in descending order.
+    """
     step = 0
     if fitting < len(scores):
         step = math.floor(scores[fitting] * GRID)

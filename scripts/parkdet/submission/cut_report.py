@@ -1,4 +1,4 @@
-"""What a cut did, as JSON and in words."""
+"""The result of a cut, as JSON and in words."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ class ClassCounts(msgspec.Struct):
     """Detections of one category before and after the cut.
 
     Attributes:
-        threshold: least score kept; None if nothing was.
+        threshold: least score kept; None if nothing was kept.
     """
 
     category_id: int
@@ -33,14 +33,14 @@ class ClassCounts(msgspec.Struct):
 
 
 class CutReport(msgspec.Struct, omit_defaults=True):
-    """What a cut did.
+    """The result of a cut.
 
     Attributes:
         bytes: size of the file written, always below ``max_bytes``.
-        threshold: least score kept (global; none if nothing was kept) or the t of ``threshold``;
-            none for per-class, where each class has its own.
-        ties_dropped: detections left out that rank equal to the last one kept: of the same score,
-            or for per-class of the same worth.
+        threshold: least score kept (global; None if nothing was kept) or the t of ``threshold``;
+            None for per-class, where each class has its own.
+        ties_dropped: detections left out that tie with the last one kept: the same score or, for
+            per-class, the same worth.
         calibrations: what per-class learnt from the val set, for each IoU of the AP.
     """
 
@@ -75,7 +75,7 @@ def count_classes(
 
 
 def describe(report: CutReport) -> str:
-    """One sentence about a cut, for people."""
+    """The result in one sentence, for people."""
     counts = report.detections
     ties = [f"{report.ties_dropped:,} of equal rank left out"] if report.ties_dropped else []
     return (

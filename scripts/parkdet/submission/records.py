@@ -1,4 +1,4 @@
-"""The record of a detection: building, reading and writing it."""
+"""Builds, reads and writes the records of detections."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,18 +7,18 @@ import msgspec
 
 from parkdet.files import atomic_write, read_json
 
-LEAST_SIDE = 0.1  # pixels; what a box that would round to nothing is widened to
+LEAST_SIDE = 0.1  # pixels; a side that would round to less is widened to this
 
 
 class Detection(msgspec.Struct, gc=False):
-    """A box in the submission format; the fields are in the order in which they are written.
+    """A box in the submission format; fields are written in this order.
 
     Attributes:
         image_id: as in the JSON file of the images.
         category_id: as in the JSON file of the annotations.
         bbox: left, top, width, height in pixels of the source image.
         score: confidence, 0 to 1.
-        segmentation: always empty; the format demands the key.
+        segmentation: always empty; the format requires the key.
     """
 
     image_id: int
@@ -29,9 +29,9 @@ class Detection(msgspec.Struct, gc=False):
 
 
 def detection(image_id: int, category_id: int, xyxy: Sequence[float], score: float) -> Detection:
-    """Builds a record, rounded as the format wants it.
+    """Builds a record, rounded as the format requires.
 
-    The corners are rounded, not the sides, so a box within the image stays within it.
+    The corners are rounded, not the sides, so a box inside the image stays inside it.
 
     Args:
         xyxy: left, top, right, bottom in pixels of the source image.
@@ -50,17 +50,17 @@ def detection(image_id: int, category_id: int, xyxy: Sequence[float], score: flo
 
 
 def read_detections(path: Path) -> list[Detection]:
-    """Reads a JSON list of records; keys that the format does not know are ignored.
+    """Reads a JSON list of records; keys that are not part of the format are ignored.
 
     Raises:
-        UserError: missing, not JSON, or a record with a key missing or of the wrong type; names
-            the file and the place in it.
+        UserError: missing, not JSON, or a record lacks a key or has a value of the wrong type;
+            names the file and the place in it.
     """
     return read_json(path, list[Detection])
 
 
 def write_detections(path: Path, detections: Iterable[Detection]) -> int:
-    """Writes records as a compact JSON list, one after the other, atomically.
+    """Writes records as a compact JSON list, one at a time; the file appears atomically.
 
     Returns:
         The number of records written.

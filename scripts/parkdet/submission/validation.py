@@ -1,4 +1,4 @@
-"""Checks that a submission file is one that its receiver can accept and score in full."""
+"""Checks that the recipient of a submission file can accept it and score it in full."""
 
 import json
 import math
@@ -15,18 +15,18 @@ from parkdet.submission.records import Detection
 
 STANDARD_KEYS = frozenset(Detection.__struct_fields__)
 NUMBERS = (int, float)  # not bool
-HUGE = 1e300  # as good as infinite; of a larger int a float cannot be made
+HUGE = 1e300  # as good as infinite; a much larger int cannot be converted to a float
 TOLERANCE = 0.1 + 1e-6  # pixels: coordinates are rounded to 0.1
 
-# Class of fault -> how the records that have it are described.
+# Kind of fault -> how messages describe the records that have it.
 CHECKS = {
     "keys": "records without exactly the keys of the format",
     "image_id": "records with an image_id that the images file does not list",
-    "category_id": "records with a category_id that the annotations do not know",
-    "numbers": "records whose bbox is not 4 finite numbers or whose score is not one",
+    "category_id": "records with a category_id that the annotations do not list",
+    "numbers": "records whose bbox is not 4 finite numbers or whose score is not a finite number",
     "size": "boxes without width or height",
-    "inside": "boxes that reach out of their image",
-    "score": "scores that are not within 0 to 1",
+    "inside": "boxes that reach beyond their image",
+    "score": "scores that are not between 0 and 1",
     "segmentation": "records whose segmentation is not a list",
     "duplicates": "records that repeat an earlier one",
     "bytes": "file not smaller than the limit",
@@ -34,13 +34,13 @@ CHECKS = {
 
 
 class Expectations(NamedTuple):
-    """What a submission is held against.
+    """What a submission is checked against.
 
     Attributes:
-        sizes: image id -> (width, height) in pixels, or None where the file does not say.
+        sizes: image id -> (width, height) in pixels, or None if the file does not give them.
         categories: known category ids; empty: not checked.
         keys: the keys of a record.
-        max_bytes: the file is strictly smaller; None: any size.
+        max_bytes: the file must be strictly smaller; None: any size.
     """
 
     sizes: dict[int, tuple[float, float] | None]
@@ -53,9 +53,9 @@ class Validation(msgspec.Struct):
     """The result for a valid file.
 
     Attributes:
-        checks: those that were made; "inside" and "category_id" need data that may lack.
+        checks: those that were made; "inside" and "category_id" need data that may be missing.
         images: all images of the test set.
-        images_without_detections: those that no record is of.
+        images_without_detections: those without a record.
     """
 
     valid: bool
@@ -79,7 +79,7 @@ def expectations(
         sample: a sample submission, whose first record shows the keys; None: the standard keys.
 
     Raises:
-        UserError: a file is missing or not of its form.
+        UserError: a file is missing or malformed.
     """
     listed = read_raw(images)
     known = _categories(listed) | (_categories(read_raw(train)) if train else set())
@@ -100,12 +100,12 @@ def _size(width: Any, height: Any) -> tuple[float, float] | None:
 def _keys_of_sample(path: Path) -> frozenset[str]:
     records = read_json(path, list)
     if not records or not isinstance(records[0], dict):
-        raise UserError(f"{path} holds no record to take the keys from. Give a sample that does.")
+        raise UserError(f"{path} has no record to take the keys from. Give a sample that has one.")
     return frozenset(records[0])
 
 
 def read_records(data: bytes, path: Path) -> list[Any]:
-    """Reads a JSON list as it is; NaN and Infinity are let through, to be found as faults.
+    """Reads a JSON list as it is; NaN and Infinity are let through and later found as faults.
 
     Raises:
         UserError: not UTF-8 without a byte order mark, not JSON, or not a list; names ``path``.
@@ -113,7 +113,7 @@ def read_records(data: bytes, path: Path) -> list[Any]:
     try:
         records = json.loads(data.decode("utf-8"))  # given bytes, it would take UTF-16 too
     except (ValueError, RecursionError) as error:
-        raise UserError(f"Cannot read {path} as JSON: {error}. Write it anew.") from error
+        raise UserError(f"Cannot read {path} as JSON: {error}. Write it again.") from error
     if not isinstance(records, list):
         raise UserError(f"{path} must be a JSON list of records, found {type(records).__name__}.")
     return records
@@ -126,7 +126,7 @@ def validate(path: Path, expected: Expectations) -> Validation:
         Counts of the valid file.
 
     Raises:
-        UserError: not valid; names each class of fault, how many there are and the first.
+        UserError: not valid; names each kind of fault, how many there are and the first.
     """
     data = read_bytes(path)
     records = read_records(data, path)
@@ -166,7 +166,7 @@ def _checks_made(expected: Expectations) -> list[str]:
 
 
 def _faults(records: list[Any], expected: Expectations) -> tuple[Counter[str], dict[str, str]]:
-    """How many faults of each class there are, and the first of each."""
+    """How many faults of each kind there are, and the first of each."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     seen = set()
@@ -184,7 +184,7 @@ def _faults(records: list[Any], expected: Expectations) -> tuple[Counter[str], d
 
 
 def _faults_of(record: Any, expected: Expectations) -> list[str]:
-    """The classes of fault of one record."""
+    """The kinds of fault in one record."""
     if not isinstance(record, dict):
         return ["keys"]
     faults = [] if record.keys() == expected.keys else ["keys"]

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import torch
 
-from parkdet.data.training_set import Part
+from parkdet.data.training_set import Split
 from parkdet.detector.norm_silu import compiled_identity
 from parkdet.files import sha256_file
 from parkdet.training import ranks
@@ -18,7 +18,7 @@ from parkdet.training.settings import Settings
 
 
 def decisive_settings(
-    settings: Settings, train: Part, val: Part | None, precision: str
+    settings: Settings, train: Split, val: Split | None, precision: str
 ) -> dict[str, Any]:
     """Everything that decides the result, as plain values; data and weights by their content.
 

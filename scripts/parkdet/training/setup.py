@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from parkdet.data.training_set import Part, read_part
+from parkdet.data.training_set import Split, read_split
 from parkdet.detector.anchors import fit_anchors
 from parkdet.detector.build import build_model, largest_stride
 from parkdet.detector.checkpoints import load_checkpoint, transfer_weights
@@ -37,8 +37,8 @@ class Job:
     """
 
     settings: Settings
-    train: Part
-    val: Part | None
+    train: Split
+    val: Split | None
     device: torch.device
     precision: str
     decisive: dict[str, Any]
@@ -50,7 +50,7 @@ def read_job(settings: Settings) -> Job:
     Raises:
         UserError: a file or an option cannot be used.
     """
-    train, val = read_part(settings.dataset, "train"), read_part(settings.dataset, "val")
+    train, val = read_split(settings.dataset, "train"), read_split(settings.dataset, "val")
     if not any(len(labels) for labels in train.labels):
         raise UserError(f"{train.truth} has no box to learn from. Check the data and its split.")
     _check_batch_size(settings.batch_size)

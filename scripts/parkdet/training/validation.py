@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from parkdet.data.training_set import Part
+from parkdet.data.training_set import Split
 from parkdet.errors import StoppedEarly
 from parkdet.evaluation.coco_metrics import Metrics, evaluate
 from parkdet.files import read_json
-from parkdet.inference.predict import PredictSettings, predict
+from parkdet.inference.detect import DetectSettings, detect
 from parkdet.inference.sources import ImageSource
 from parkdet.memory import is_out_of_memory
 from parkdet.submission.records import Detection, detection
@@ -29,16 +29,16 @@ class Validator:
     """COCO figures of a model on the val set, in smaller batches once memory has run out."""
 
     def __init__(
-        self, part: Part, imgsz: int, batch_size: int, precision: str, device: torch.device
+        self, split: Split, imgsz: int, batch_size: int, precision: str, device: torch.device
     ) -> None:
-        self._truth = read_json(part.truth)
+        self._truth = read_json(split.truth)
         self._sources = [
             ImageSource(image.id, path.absolute())
-            for image, path in zip(part.images, part.paths, strict=True)
+            for image, path in zip(split.images, split.paths, strict=True)
         ]
-        self._category_ids = [category.id for category in part.categories]
+        self._category_ids = [category.id for category in split.categories]
         self._device = device
-        self._settings = PredictSettings(
+        self._settings = DetectSettings(
             imgsz=imgsz,
             confidence=CONFIDENCE,
             iou=IOU,
@@ -69,7 +69,7 @@ class Validator:
 
     def _find(self, model: nn.Module, stop: StopRequest) -> list[Detection]:
         found: list[Detection] = []
-        for image in predict(model, self._sources, self._settings, self._device, "validation"):
+        for image in detect(model, self._sources, self._settings, self._device, "validation"):
             if stop:
                 raise StoppedEarly("the validation was interrupted")
             found += [

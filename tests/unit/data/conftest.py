@@ -1,4 +1,4 @@
-"""A small data set in the challenge layout, and what reads its prepared form."""
+"""A small data set in the challenge layout, and a reader of the prepared one."""
 
 import json
 import os
@@ -23,9 +23,9 @@ class Source:
     categories: list | None = field(default_factory=lambda: list(CATEGORIES))
     test_images: list | None = None
 
-    def draw(self, name, size=(40, 20), part="train", color=None, **options):
+    def draw(self, name, size=(40, 20), split="train", color=None, **options):
         """Writes an image file that differs from all others."""
-        path = self.root / part / "images" / name
+        path = self.root / split / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         color = color or (len(self.images) % 256, len(name) % 256, len(list(path.parent.iterdir())))
         Image.new("RGB", size, color).save(path, **options)
@@ -48,7 +48,7 @@ class Source:
     def add_test(self, name, number, size=(40, 20), **other):
         self.test_images = self.test_images or []
         self.test_images.append({"id": number, "file_name": name, **other})
-        return self.draw(name, size, part="test")
+        return self.draw(name, size, split="test")
 
     def save(self):
         (self.root / "train/label").mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class Source:
 
 @dataclass
 class Prepared:
-    """Reads a prepared set."""
+    """Reads a prepared data set."""
 
     out: Path
     summary: dict
@@ -83,11 +83,11 @@ class Prepared:
 
     def images(self):
         return {
-            image["id"]: image for part in ("train", "val") for image in self.json(part)["images"]
+            image["id"]: image for name in ("train", "val") for image in self.json(name)["images"]
         }
 
     def boxes(self):
-        return [box for part in ("train", "val") for box in self.json(part)["annotations"]]
+        return [box for name in ("train", "val") for box in self.json(name)["annotations"]]
 
     def content(self):
         """Relative path -> content of every file but the sidecars and dataset.yaml."""
@@ -102,7 +102,7 @@ class Prepared:
 
 @pytest.fixture
 def source(tmp_path):
-    """Twelve images of six recordings, two frames each, a box in every one."""
+    """Twelve images, two frames of each of six recordings, each with one box."""
     made = Source(tmp_path / "root")
     for recording in range(6):
         for frame in range(2):
@@ -112,7 +112,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def run_prepare(source):
-    """Saves ``source`` and prepares it to `out`; options as in PrepareSettings."""
+    """Saves ``source`` and prepares it in `out`; options as in PrepareSettings."""
 
     def run(out=None, **options):
         source.save()

@@ -1,4 +1,4 @@
-"""YOLO and Pascal VOC label files become the boxes that they show, and flaws stay to be listed."""
+"""YOLO and Pascal VOC label files become COCO boxes, and faults are kept to be listed later."""
 
 import json
 
@@ -21,7 +21,7 @@ VOC_EUC_KR = '<?xml version="1.0" encoding="euc-kr"?><annotation>주차</annotat
 def photos(source):
     """Images of 40x20 pixels; a label folder."""
     for name in ("가_1.png", "가_2.v2.png", "나/다_1.png", "라_1.png"):
-        source.draw(name, part="photos")
+        source.draw(name, split="photos")
     (source.root / "labels/나").mkdir(parents=True)
     return source.root / "photos/images", source.root / "labels"
 
@@ -58,7 +58,7 @@ def test_voc_corners_count_from_one_and_include_the_last_pixel(photos):
     assert boxes_of(coco) == {"가_1.png": (1, [0, 0, 40, 20]), "라_1.png": (0, [4, 2, 1, 1])}
 
 
-def test_what_is_wrong_is_listed_when_the_set_is_prepared(photos, tmp_path, capsys):
+def test_faults_are_listed_when_the_set_is_prepared(photos, tmp_path, capsys):
     images, labels = photos
     lines = [
         "0 0.5 0.5 0.5 0.5",
@@ -110,7 +110,7 @@ def test_a_file_of_another_kind_is_refused_by_name(photos, form, name, content, 
         convert(*photos, form, None)
 
 
-def test_labels_that_are_elsewhere_are_not_taken_for_no_boxes(photos):
+def test_misplaced_labels_are_not_mistaken_for_images_without_boxes(photos):
     (photos[1] / "가_1.txt").write_text("0 0.5 0.5 0.5 0.5")
     for labels, form in ((photos[1], "voc"), (photos[1] / "none", "yolo")):
         with pytest.raises(UserError, match="--labels and --form"):

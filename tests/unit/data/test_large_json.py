@@ -1,4 +1,4 @@
-"""How much memory an annotation file takes, for each byte that it has."""
+"""How much memory an annotation file takes, per byte of its size."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ SIZES = [20 * MEGABYTE, pytest.param(500 * MEGABYTE, marks=pytest.mark.slow)]
 
 
 def write(path, size, image, box):
-    """A COCO file of about this many bytes, one image for five boxes."""
+    """A COCO file of about this many bytes, with five boxes per image."""
     group = len(image.format(1)) + 5 * len(box.format(1))
     with open(path, "w") as file:
         file.write('{"images": [')
@@ -37,7 +37,7 @@ def write(path, size, image, box):
 
 
 def memory(path, request):
-    """Bytes of memory for each byte of the file, and the message if it is refused."""
+    """Bytes of memory per byte of the file, and the message if it is refused."""
     scripts = request.config.rootpath / "scripts"
     done = subprocess.run(
         [sys.executable, "-c", READ, str(path)],
@@ -59,7 +59,7 @@ def test_annotations_take_a_few_times_their_size(tmp_path, request, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_entries_that_take_much_more_are_refused_before_they_do(tmp_path, request, size):
+def test_entries_that_would_take_much_more_are_refused(tmp_path, request, size):
     path = tmp_path / "Train.json"
     write(path, size, "{{}},", "{{}},")
     times, message = memory(path, request)

@@ -1,4 +1,4 @@
-"""Data sets whose parts have other names than the challenge's."""
+"""Data sets whose files and folders are named differently from the challenge's."""
 
 import shutil
 
@@ -16,7 +16,7 @@ ELSEWHERE = Layout("annotations/instances.json", "photos", "test.json", "more ph
 
 @pytest.fixture
 def moved(source):
-    """The source with every part under another name."""
+    """The source with every file and folder under another name."""
     source.add_test("test_1.png", 1)
     source.save()
     (source.root / "annotations").mkdir()
@@ -25,7 +25,7 @@ def moved(source):
     return source.root
 
 
-def test_parts_under_other_names_give_the_same_set(moved, tmp_path):
+def test_other_names_give_the_same_set(moved, tmp_path):
     settings = PrepareSettings(moved, tmp_path / "moved", val_images=2, layout=ELSEWHERE)
     prepare(settings)
     for old, new in zip(CHALLENGE, ELSEWHERE, strict=True):
@@ -35,20 +35,20 @@ def test_parts_under_other_names_give_the_same_set(moved, tmp_path):
         assert (tmp_path / "moved" / name).read_bytes() == (tmp_path / "usual" / name).read_bytes()
 
 
-def test_a_prepared_set_may_lie_beside_annotations_at_the_root(moved):
+def test_a_prepared_set_may_lie_next_to_annotations_at_the_root(moved):
     (moved / "annotations/instances.json").rename(moved / "all.json")
     layout = ELSEWHERE._replace(train_json="all.json")
     prepare(PrepareSettings(moved, moved / "prepared", val_images=2, layout=layout))
     assert (moved / "prepared/dataset.yaml").is_file()
 
 
-def test_a_missing_part_is_named_with_the_options(moved, tmp_path):
+def test_a_missing_file_is_named_with_the_options(moved, tmp_path):
     settings = PrepareSettings(moved, tmp_path / "out")
     with pytest.raises(UserError, match=r"no train/label/Train\.json.*--train-json"):
         prepare(settings)
 
 
-def test_the_config_names_the_parts(moved):
+def test_the_config_gives_the_names(moved):
     data = {"root": str(moved), **ELSEWHERE._asdict()}
     plan = Plan(validate({"run": "x", "data": data}))
     plan.check()
@@ -61,7 +61,7 @@ def test_the_config_names_the_parts(moved):
     assert options[options.index("--test-images") + 1] == "more photos"
 
 
-def test_a_brace_in_a_part_s_name_is_refused(moved):
+def test_a_brace_in_a_name_is_refused(moved):
     data = {"root": str(moved), **ELSEWHERE._asdict(), "test_json": "{a}.json"}
     with pytest.raises(UserError, match=r"data\.test_json"):
         Plan(validate({"run": "x", "data": data})).check()

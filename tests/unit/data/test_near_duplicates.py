@@ -9,7 +9,7 @@ from parkdet.data.duplicates import DISTANCE, difference_hash, find_near_duplica
 
 
 def scene(seed, width=320, height=180):
-    """Coarse random shapes, as hash cells see a photograph."""
+    """Coarse random shapes, which is what the hash's cells see of a photograph."""
     coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -24,7 +24,7 @@ def bits_between(*paths):
     return (one ^ other).bit_count()
 
 
-def test_hash_is_of_64_bits_from_the_top_left_cell_on(tmp_path):
+def test_hash_has_64_bits_from_the_top_left_cell_on(tmp_path):
     image = np.zeros((8, 9), np.uint8)
     image[0, 1:] = 200  # brighter than its left neighbour in one place
     assert difference_hash(write(tmp_path / "a.png", image)) == 1 << 63
@@ -75,8 +75,8 @@ def test_nearest_agrees_with_comparing_one_by_one(val, train, distance, at_a_tim
 
 def test_val_images_that_nearly_equal_a_train_image_are_counted_and_named(tmp_path):
     paths = {seed: write(tmp_path / f"{seed}.png", scene(seed)) for seed in range(6)}
-    paths[10] = write(tmp_path / "10.jpg", scene(1))  # nearly that of 1, which is in train
-    paths[11] = write(tmp_path / "11.jpg", scene(5))  # that of 5, which is in val like itself
+    paths[10] = write(tmp_path / "10.jpg", scene(1))  # nearly equals 1, which is in train
+    paths[11] = write(tmp_path / "11.jpg", scene(5))  # nearly equals 5, which is in val, too
     (tmp_path / "12.png").write_bytes(b"damaged")
     paths[12] = str(tmp_path / "12.png")
     names = {number: f"사진{number}" for number in paths}
@@ -89,6 +89,6 @@ def test_val_images_that_nearly_equal_a_train_image_are_counted_and_named(tmp_pa
 
 def test_the_summary_counts_them_when_asked_and_warns(run_prepare):
     summary = run_prepare(near_duplicates=True).summary
-    assert summary["near_duplicates"]["val_images"] == 2  # plain colours all have one hash
+    assert summary["near_duplicates"]["val_images"] == 2  # plain colours all have the same hash
     assert any("2 val images nearly equal a train" in warning for warning in summary["warnings"])
     assert run_prepare().summary["near_duplicates"] is None

@@ -1,4 +1,4 @@
-"""`prepare_dataset.py --report-only`: what is in a data set."""
+"""`prepare_dataset.py --report-only` reports what is in a data set."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from parkdet.data.overview_figures import draw_overview
 
 @pytest.fixture
 def lot(source):
-    """Two cloudy nights in Seoul beside the twelve frames of clear weather; a test set; a flaw."""
+    """Two cloudy nights in Seoul besides twelve frames of clear weather; a test set; a fault."""
     for frame, boxes in enumerate(([(3, 0, 0, 20, 20), (7, 0, 0, 40, 16)], [])):
         source.add(f"20201102_서울특별시_-_흐림_야간_실내_9_{frame}.png", boxes)
     source.box(1, [1, 1, 0, 5])
@@ -54,7 +54,7 @@ def test_report_counts_classes_sizes_recordings_and_conditions(lot, capsys):
     assert found["issues"] == {"box without width or height": 1, "image file is missing": 1}
 
 
-def test_report_of_an_empty_set_is_no_fault(source, capsys):
+def test_an_empty_set_can_be_reported_on(source, capsys):
     source.images, source.annotations = [], []
     source.save()
     found = json.loads(report(source, capsys))
@@ -83,7 +83,7 @@ def test_figures_show_names_as_text_and_are_equal_to_the_byte(lot, capsys, tmp_p
     assert "승용차" in first[0].decode()
 
 
-def test_without_report_only_a_folder_is_needed(lot, capsys):
+def test_without_report_only_an_output_folder_is_needed(lot, capsys):
     command = ["--data-root", str(lot.root)]
     assert run(prepare_dataset.build_parser(), prepare_dataset.main, command) == 2
     assert "--out" in capsys.readouterr().err
@@ -98,7 +98,7 @@ def test_without_report_only_a_folder_is_needed(lot, capsys):
         ),
         ("충청북도 눈 야간/실내.jpg", "snow night indoors North Chungcheong"),
         ("seoul_RAIN_Day_1.png", "rain day - Seoul"),
-        ("비행기_눈썹.png", "- - - -"),  # words that only begin like one
+        ("비행기_눈썹.png", "- - - -"),  # words that only start like a condition
         ("시_도.png", "- - - -"),
     ],
 )

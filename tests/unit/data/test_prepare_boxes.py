@@ -63,13 +63,13 @@ def clean(*annotations, strict=False):
     return boxes[1], issues.rows
 
 
-def test_overhanging_box_is_clipped_and_listed_with_what_it_was():
+def test_overhanging_box_is_clipped_and_listed_with_its_old_values():
     boxes, rows = clean(annotation(bbox=[-5, 10, 200, 20]))
     assert boxes[0].bbox == (0, 10, 100, 20) and boxes[0].area == 2000
     assert rows[0].action == "clipped, was [-5, 10, 200, 20]"
 
 
-def test_overhang_of_a_rounding_error_is_clipped_but_not_listed():
+def test_overhang_from_a_rounding_error_is_clipped_but_not_listed():
     boxes, rows = clean(annotation(bbox=[90, 10, 10.001, 20]))
     assert boxes[0].bbox[2] == 10 and rows == []
 

@@ -28,13 +28,13 @@ def test_prepared_set_is_complete_and_consistent(source, run_prepare):
         "nc": 2,
         "names": {0: "car", 1: "cart"},
     }
-    for part in ("train", "val", "test"):
-        names = [image["file_name"] for image in done.json(part)["images"]]
-        assert done.lines(part) == [f"./images/{part}/{name}" for name in names]
-        for line in done.lines(part):
+    for split in ("train", "val", "test"):
+        names = [image["file_name"] for image in done.json(split)["images"]]
+        assert done.lines(split) == [f"./images/{split}/{name}" for name in names]
+        for line in done.lines(split):
             assert (done.out / line).is_symlink() and (done.out / line).is_file()
-    for part in ("train", "val"):
-        for line in done.lines(part):
+    for split in ("train", "val"):
+        for line in done.lines(split):
             label = done.out / line.replace("/images/", "/labels/").replace(".png", ".txt")
             assert label.read_text() == "0 0.225000 0.450000 0.250000 0.400000\n"
     assert not (done.out / "labels/test").exists()
@@ -64,8 +64,8 @@ def test_each_output_json_has_a_sidecar(run_prepare):
 def test_split_by_recording_keeps_frames_together(run_prepare):
     done = run_prepare(val_images=4)
     recordings = [
-        {image["file_name"].rsplit("_", 1)[0] for image in done.json(part)["images"]}
-        for part in ("train", "val")
+        {image["file_name"].rsplit("_", 1)[0] for image in done.json(name)["images"]}
+        for name in ("train", "val")
     ]
     assert not recordings[0] & recordings[1]
     assert done.summary["split"]["used"] == "group"
@@ -88,7 +88,7 @@ def test_random_split_draws_from_all_listed_ids_before_any_is_dropped(source, ru
 
 
 @pytest.mark.parametrize(("split", "held_out"), [("random", 3), ("group", 1)])
-def test_val_images_are_an_eighth_of_those_drawn_from(source, run_prepare, split, held_out):
+def test_an_eighth_of_the_images_drawn_from_is_held_out(source, run_prepare, split, held_out):
     for number in range(12):
         source.images.append({"id": 100 + number, "file_name": f"missing_{number}.png"})
     done = run_prepare(split=split, val_images=None)
@@ -99,8 +99,8 @@ def test_leaking_recordings_are_counted(run_prepare):
     done = run_prepare(split="random", val_images=5)
     recordings = done.summary["recordings"]
     train, val = (
-        [image["file_name"].rsplit("_", 1)[0] for image in done.json(part)["images"]]
-        for part in ("train", "val")
+        [image["file_name"].rsplit("_", 1)[0] for image in done.json(name)["images"]]
+        for name in ("train", "val")
     )
     leaked = sum(recording in train for recording in val)
     assert leaked > 0
@@ -176,20 +176,20 @@ def test_more_names_than_ids_in_use_count_from_one(source, run_prepare):
     assert [category["id"] for category in done.json("train")["categories"]] == [1, 2, 3, 4]
 
 
-def test_without_test_json_there_is_no_test_part(run_prepare):
+def test_without_test_json_there_is_no_test_split(run_prepare):
     done = run_prepare()
     assert not any(path.startswith(("test", "images/test")) for path in done.content())
     assert "test" not in yaml.safe_load((done.out / "dataset.yaml").read_text())
 
 
-def test_empty_test_json_gives_an_empty_test_part(source, run_prepare):
+def test_empty_test_json_gives_an_empty_test_split(source, run_prepare):
     source.test_images = []
     done = run_prepare()
     assert done.json("test")["images"] == [] and done.lines("test") == []
 
 
 @pytest.mark.parametrize(("link", "is_link"), [("symlink", True), ("copy", False), ("hard", False)])
-def test_images_come_in_as_asked(source, run_prepare, link, is_link):
+def test_images_are_linked_or_copied_as_asked(source, run_prepare, link, is_link):
     done = run_prepare(link=link)
     image = done.out / done.lines("val")[0]
     original = source.root / "train/images" / image.name
@@ -216,15 +216,15 @@ def test_prepared_images_are_what_opencv_reads(shared_data, tmp_path):
         root, out = shared_data / "data" / name, tmp_path / name
         summary = prepare(PrepareSettings(root, out, val_images=val_images))
         source = json.loads((root / "train/label/Train.json").read_text(encoding="utf-8"))
-        parts = [json.loads((out / f"{part}.json").read_text()) for part in ("train", "val")]
-        assert [len(part["images"]) for part in parts] == [
+        splits = [json.loads((out / f"{name}.json").read_text()) for name in ("train", "val")]
+        assert [len(split["images"]) for split in splits] == [
             len(source["images"]) - val_images,
             val_images,
         ]
-        assert sum(len(part["annotations"]) for part in parts) == len(source["annotations"])
+        assert sum(len(split["annotations"]) for split in splits) == len(source["annotations"])
         assert summary["split"]["used"] == "random" and summary["issues"] == {}
         for line, image in zip(
-            (out / "val.txt").read_text().splitlines(), parts[1]["images"], strict=True
+            (out / "val.txt").read_text().splitlines(), splits[1]["images"], strict=True
         ):
             assert cv2.imread(str(out / line)).shape[:2] == (image["height"], image["width"])
 

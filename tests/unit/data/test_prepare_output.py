@@ -8,7 +8,7 @@ from parkdet.errors import UserError
 
 
 def tree(folder):
-    """Every path below a folder with its content, links by their target."""
+    """Every path below a folder with its content; links with their target."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
@@ -47,7 +47,7 @@ def test_foreign_file_in_the_output_folder_is_refused_and_kept(run_prepare, name
     assert tree(out) == before
 
 
-def test_yolo_set_of_the_user_is_not_overwritten(run_prepare, tmp_path):
+def test_a_yolo_set_of_the_user_s_is_not_overwritten(run_prepare, tmp_path):
     mine = tmp_path / "out/images/train/mine.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
@@ -93,7 +93,7 @@ def test_failure_leaves_an_earlier_set_as_it_was(source, run_prepare):
     assert tree(out) == before
 
 
-def test_failure_leaves_nothing_where_nothing_was(source, run_prepare, tmp_path):
+def test_failure_leaves_no_folder_where_there_was_none(source, run_prepare, tmp_path):
     source.box(1, [1, 1, 0, 0])
     with pytest.raises(UserError):
         run_prepare(on_bad="fail")
@@ -118,7 +118,7 @@ def test_manifest_names_every_file(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == [MANIFEST]
 
 
-def test_hash_cache_spares_reading_unchanged_images(source, run_prepare, tmp_path, monkeypatch):
+def test_hash_cache_saves_reading_unchanged_images(source, run_prepare, tmp_path, monkeypatch):
     cache = tmp_path / "state/cache.json"
     first = run_prepare(hash_cache=cache).images()
     changed = source.draw(source.images[0]["file_name"], color=(255, 255, 255))

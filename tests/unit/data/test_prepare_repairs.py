@@ -1,4 +1,4 @@
-"""What exactly is repaired, where the table of cases (hostile/) only says that it is."""
+"""How things are repaired, where the table of cases (hostile/) only says that they are."""
 
 import json
 import unicodedata
@@ -41,7 +41,7 @@ def test_damage_among_the_pixels_is_found_by_full_verification(source, run_prepa
     assert number not in run_prepare(hash_cache=cache, verify="full").images()
 
 
-def test_frames_are_listed_again_when_the_hash_cache_spares_reading(source, run_prepare, tmp_path):
+def test_frames_are_listed_again_when_the_hash_cache_saves_reading(source, run_prepare, tmp_path):
     animated("png")(source)
     runs = [run_prepare(hash_cache=tmp_path / "cache.json").issues() for _ in range(2)]
     assert runs[0] == runs[1] == ["odd_1.png,13,,image has several frames,used the first"]

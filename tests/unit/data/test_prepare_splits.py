@@ -15,7 +15,7 @@ from parkdet.data.splits import (
 from parkdet.errors import UserError
 
 
-def test_random_draw_is_that_of_2022():
+def test_random_draw_equals_that_of_2022():
     ids = [7 * number + 3 for number in range(24650)]
     random.seed(100)
     expected = random.sample(tuple(ids), 3000)
@@ -30,7 +30,7 @@ def test_random_draw_leaves_the_global_generator_alone():
 
 
 @pytest.mark.parametrize("val_images", [0, 10, 11])
-def test_both_sides_need_an_image(val_images):
+def test_train_and_val_each_need_an_image(val_images):
     with pytest.raises(UserError, match="--val-images"):
         draw_random(range(10), val_images, 100)
 
@@ -117,7 +117,7 @@ def test_group_draw_depends_on_the_seed():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_rare_class_stands_on_both_sides(seed):
+def test_rare_class_is_in_train_and_val(seed):
     groups = {number: str(number // 5) for number in range(100)}
     classes = {number: {0} for number in groups} | {12: {0, 9}, 77: {0, 9}, 50: {0, 8}}
     val = draw_groups(groups, classes, 20, seed)
@@ -130,7 +130,7 @@ def test_one_recording_cannot_be_split_by_recording():
         draw_groups({1: "a", 2: "a"}, {}, 1, 0)
 
 
-def test_given_images_are_found_by_name_and_else_by_id():
+def test_given_images_are_found_by_name_or_else_by_id():
     names = {1: "가.png", 2: "b.png", 3: "c.png"}
     wanted = [(3, "\u1100\u1161.png"), (2, None), (9, "x.png")]
     assert choose_given(names, wanted) == ({1, 2}, [(9, "x.png")])

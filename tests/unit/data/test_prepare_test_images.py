@@ -1,4 +1,4 @@
-"""Test images that cannot be read come to light when the set is prepared, if that is asked for."""
+"""Unreadable test images are found when the set is prepared, if that is asked for."""
 
 import pytest
 from PIL import Image
@@ -7,7 +7,7 @@ from parkdet.errors import UserError
 
 
 def damage_pixels(path):
-    """Leaves the header and the end as they are."""
+    """Damages neither the header nor the end."""
     Image.effect_noise((400, 300), 90).save(path)
     content = path.read_bytes()
     path.write_bytes(content[:5000] + bytes(2000) + content[7000:])
@@ -31,7 +31,7 @@ def test_many_unreadable_test_images_are_counted(source, run_prepare):
         run_prepare(on_bad_test="fail")
 
 
-def test_training_images_are_not_decoded_for_it(source, run_prepare):
+def test_training_images_are_not_decoded_to_find_them(source, run_prepare):
     number = source.add("damaged_1.png", size=(400, 300))
     damage_pixels(source.root / "train/images/damaged_1.png")
     source.add_test("good_1.png", 901)

@@ -63,7 +63,7 @@ def test_image_weights_equal_yolov5():
     assert image_weights(labels, 5) == pytest.approx(theirs / theirs.sum(), rel=1e-5)
 
 
-def test_batches_keep_the_last_partial_one():
+def test_the_last_batch_may_be_partial():
     order = EpochOrder(10, seed=0, stage="baseline")
     batches = EpochBatches(order, 4)
     batches.start_at(3)
@@ -94,12 +94,12 @@ def test_the_shares_of_all_ranks_make_up_the_batches_of_one(ranks):
     shares = [EpochBatches(order, 6, rank, ranks) for rank in range(ranks)]
     for batches in (whole, *shares):
         batches.start_at(2, 1)
-    for batch, (samples, *parts) in enumerate(zip(whole, *shares, strict=True), start=1):
+    for batch, (samples, *given) in enumerate(zip(whole, *shares, strict=True), start=1):
         assert samples == whole.samples(2, batch)
         counted = []
-        for share, part in zip(shares, parts, strict=True):
+        for share, images in zip(shares, given, strict=True):
             own, size = share.sizes(batch)
-            assert part and size == len(samples)  # nobody is left without an image
-            counted += part[:own]
+            assert images and size == len(samples)  # no rank is left without an image
+            counted += images[:own]
         assert sorted(counted) == sorted(samples)
     assert [share.sizes(2) for share in shares] == [(1, 1)] + [(0, 1)] * (ranks - 1)

@@ -1,4 +1,4 @@
-"""What others do with a prepared set, and that nothing here writes to the photographs."""
+"""Stock yolov5 can read a prepared data set, and nothing here writes to the source images."""
 
 import os
 import sys
@@ -47,9 +47,9 @@ def test_yolov5_reads_the_prepared_set(source, run_prepare):
     from yolov5.utils.dataloaders import LoadImagesAndLabels
 
     prepared = run_prepare(split="random", link="copy")
-    for part in ("train", "val"):
-        stock = LoadImagesAndLabels(str(prepared.out / f"{part}.txt"), 64, augment=False)
-        truth = prepared.json(part)
+    for split in ("train", "val"):
+        stock = LoadImagesAndLabels(str(prepared.out / f"{split}.txt"), 64, augment=False)
+        truth = prepared.json(split)
         assert [Path(path).name for path in stock.im_files] == [
             image["file_name"] for image in truth["images"]
         ]

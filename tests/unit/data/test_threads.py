@@ -34,7 +34,7 @@ def test_slow_items_go_to_threads_and_are_measured_again(monkeypatch):
     assert [number for number, mine in enumerate(tasks) if mine] == [0, TASKS_A_TRIAL + 1]
 
 
-def test_a_fault_reaches_the_caller(monkeypatch):
+def test_an_error_reaches_the_caller(monkeypatch):
     slow_clock(monkeypatch, 1.0)
     with pytest.raises(ZeroDivisionError):
         list(map_in_threads(lambda item: 1 // (200 - item), range(1000), ""))

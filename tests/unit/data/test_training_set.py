@@ -10,7 +10,7 @@ import torch
 
 from parkdet.data.image_cache import SharedImageCache
 from parkdet.data.samplers import EpochBatches, EpochOrder, Sample
-from parkdet.data.training_set import Recipe, TrainingSet, collate, read_part
+from parkdet.data.training_set import Recipe, TrainingSet, collate, read_split
 from parkdet.detector.augment import seeded
 from parkdet.errors import UserError
 from parkdet.hyperparameters import Hyperparameters
@@ -50,10 +50,10 @@ def dataset(tmp_path) -> Path:
 
 
 def make(dataset, hyp=EVERYTHING, cache=10**8, seed=7, mosaic_epochs=99):
-    part = read_part(dataset, "train")
+    split = read_split(dataset, "train")
     recipe = Recipe(imgsz=64, hyp=hyp, mosaic_epochs=mosaic_epochs, seed=seed, stage=0)
-    order = EpochOrder(len(part.images), seed, "baseline")
-    return TrainingSet(part, recipe, order, cache)
+    order = EpochOrder(len(split.images), seed, "baseline")
+    return TrainingSet(split, recipe, order, cache)
 
 
 def batches_of(dataset, workers, epochs=(0, 1)):
@@ -72,13 +72,13 @@ def as_yolov5(training_set, sample):
     from yolov5.utils.dataloaders import LoadImagesAndLabels
 
     theirs = LoadImagesAndLabels.__new__(LoadImagesAndLabels)
-    part, recipe = training_set.part, training_set.recipe
+    split, recipe = training_set.split, training_set.recipe
     loaded = [training_set._load(index) for index in range(len(training_set))]
     theirs.ims = [image for image, _ in loaded]
     theirs.im_hw0 = theirs.im_hw = [image.shape[:2] for image, _ in loaded]
     theirs.labels = [labels for _, labels in loaded]
     theirs.segments = [[] for _ in loaded]
-    theirs.im_files = theirs.npy_files = part.paths
+    theirs.im_files = theirs.npy_files = split.paths
     theirs.indices, theirs.n = training_set._order(sample.epoch), len(loaded)
     theirs.img_size, theirs.hyp = recipe.imgsz, recipe.hyp.model_dump()
     theirs.augment = theirs.mosaic = True
@@ -150,7 +150,7 @@ def test_no_mosaics_after_mosaic_epochs(dataset):
     plain = EVERYTHING.model_copy(update={"mixup": 0.0, "scale": 0.0, "translate": 0.0})
     closed = make(dataset, plain, mosaic_epochs=1)
     sample = Sample(epoch=1, position=0, index=0)
-    assert len(closed[sample][1]) == 0  # a picture of image 0 alone has no box
+    assert len(closed[sample][1]) == 0  # a picture made of image 0 alone has no box
     assert any(len(make(dataset, plain)[Sample(1, p, 0)][1]) for p in range(5))
 
 
@@ -163,17 +163,17 @@ def test_collate_numbers_the_targets_and_stores_channels_last():
 
 
 def test_the_digest_follows_labels_images_and_classes(dataset):
-    part = read_part(dataset, "train")
-    first = part.images[0]
+    split = read_split(dataset, "train")
+    first = split.images[0]
     changed = type(first)(first.id, first.file_name, first.width, first.height, sha256="1")
     digests = {
-        part.digest(),
-        dataclasses.replace(part, images=[changed, *part.images[1:]]).digest(),
-        dataclasses.replace(part, categories=part.categories[::-1]).digest(),
+        split.digest(),
+        dataclasses.replace(split, images=[changed, *split.images[1:]]).digest(),
+        dataclasses.replace(split, categories=split.categories[::-1]).digest(),
     }
     label = dataset.parent / "labels/train/맑음_5.txt"
     label.write_text(label.read_text().replace("0.300000", "0.300001", 1))
-    digests.add(read_part(dataset, "train").digest())
+    digests.add(read_split(dataset, "train").digest())
     assert len(digests) == 4
 
 
@@ -182,9 +182,9 @@ def test_the_digest_follows_labels_images_and_classes(dataset):
     [
         ("3 0.5 0.5 0.1 0.1", "class must be one of 0 to 2"),
         ("0.5 0.5 0.5 0.1 0.1", "class must be"),
-        ("1 0.5 1.5 0.1 0.1", "shares from 0 to 1"),
-        ("1 0.5 -0.5 0.1 0.1", "shares from 0 to 1"),
-        ("1 nan 0.5 0.1 0.1", "shares from 0 to 1"),
+        ("1 0.5 1.5 0.1 0.1", "values between 0 and 1"),
+        ("1 0.5 -0.5 0.1 0.1", "values between 0 and 1"),
+        ("1 nan 0.5 0.1 0.1", "values between 0 and 1"),
         ("1 0.5 0.5 0.1", "five numbers"),
         ("car 0.5 0.5 0.1 0.1", "five numbers"),
     ],
@@ -193,14 +193,14 @@ def test_a_bad_label_is_refused_by_file_and_line(dataset, row, message):
     label = dataset.parent / "labels/train/맑음_1.txt"
     label.write_text(f"0 0.5 0.5 0.1 0.1\n{row}\n")
     with pytest.raises(UserError, match=message) as error:
-        _ = read_part(dataset, "train").labels
+        _ = read_split(dataset, "train").labels
     assert str(label.name) in str(error.value)
 
 
 def test_lists_that_do_not_fit_are_refused(dataset):
     (dataset.parent / "train.txt").write_text("./images/train/a.png\n")
     with pytest.raises(UserError, match="lists 1 images"):
-        read_part(dataset, "train")
+        read_split(dataset, "train")
 
 
 def test_a_damaged_image_is_refused_by_name(dataset):

@@ -1,4 +1,4 @@
-"""Truth and detections to compare: drawn at random, or put together from single boxes."""
+"""Truth and detections to compare: drawn at random, or assembled from single boxes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from parkdet.submission.records import Detection
 
 
 def scene(seed, images=12, classes=5, most=8, detections_each=20, decimals=2):
-    """Random truth with crowds, empty images, a class without truth; detections near and far."""
+    """Random truth with crowds, empty images and an objectless class; detections near and far."""
     rng = np.random.default_rng(seed)
     truth = {
         "images": [{"id": 3 * i + 7, "width": 400, "height": 300} for i in range(images)],
@@ -42,7 +42,7 @@ def scene(seed, images=12, classes=5, most=8, detections_each=20, decimals=2):
 
 
 def truth_of(*objects, categories=(1, 2, 3), images=(1, 2)):
-    """Objects given as (image, category, (left, top, width, height)), a fourth item: crowd."""
+    """Truth of objects (image, category, (left, top, width, height)); a fourth item: crowd."""
     return {
         "images": [{"id": image} for image in images],
         "categories": [{"id": number, "name": f"class {number}"} for number in categories],

@@ -20,7 +20,7 @@ def analysis_of(truth, records) -> Analysis:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_parts_agree_with_each_other_and_with_cocos_metrics(seed):
+def test_the_figures_agree_with_each_other_and_with_cocos_metrics(seed):
     truth, records = scene(seed, decimals=seed % 3 + 1)
     analysis, metrics = analysis_of(truth, records), evaluate(truth, records)
     boxes = sum(row.boxes for row in metrics.per_class)
@@ -36,7 +36,7 @@ def test_the_parts_agree_with_each_other_and_with_cocos_metrics(seed):
     assert sum(image.not_found for image in analysis.worst_images) == not_found
 
 
-def test_ap_of_conditions_is_that_of_their_images_alone():
+def test_ap_under_a_condition_is_that_of_its_images_alone():
     truth, records = scene(5)
     words = ("맑음_주간", "비_주간", "x_주간")
     for number, image in enumerate(truth["images"]):
@@ -48,17 +48,17 @@ def test_ap_of_conditions_is_that_of_their_images_alone():
         images = truth["images"][place::3]
         ids = {image["id"] for image in images}
         annotations = [item for item in truth["annotations"] if item["image_id"] in ids]
-        part = {**truth, "images": images, "annotations": annotations}
-        alone = evaluate(part, [record for record in records if record.image_id in ids])
+        subset = {**truth, "images": images, "annotations": annotations}
+        alone = evaluate(subset, [record for record in records if record.image_id in ids])
         assert (row.images, row.ap50) == (len(images), pytest.approx(alone.ap50))
         assert row.boxes == sum(item.boxes for item in alone.per_class)
 
 
-def test_names_without_a_word_make_no_condition():
+def test_names_without_such_words_give_no_condition():
     assert analysis_of(truth_of((1, 1, BOX)), []).conditions == {}
 
 
-def test_sizes_are_cocos_and_of_the_annotated_area():
+def test_sizes_are_cocos_and_use_the_annotated_area():
     truth = truth_of((1, 1, (0, 0, 10, 10)), (1, 1, (0, 0, 50, 50)), (1, 1, (0, 0, 200, 200)))
     truth["annotations"][2]["area"] = 1000.0
     sizes = analysis_of(truth, [Detection(1, 1, (0, 0, 50, 50), 0.9)]).sizes
@@ -85,7 +85,7 @@ def test_images_with_mistakes_are_listed_worst_first():
 
 @pytest.mark.parametrize("boxes", [[], [(1, 1, BOX)]])
 @pytest.mark.parametrize("records", [[], [Detection(1, 1, BOX, 0.9)]])
-def test_nothing_to_find_or_nothing_found_still_makes_a_file(boxes, records):
+def test_nothing_to_find_or_nothing_found_still_gives_a_file(boxes, records):
     analysis = analysis_of(truth_of(*boxes), records)
     read = msgspec.json.decode(msgspec.json.encode(analysis), type=Analysis)
     assert (read.errors.ap50 is None) == (not boxes)

@@ -29,7 +29,7 @@ STATS = [
 
 
 def reference(truth, records):
-    """What pycocotools says: its 12 figures and the evaluation."""
+    """The evaluation by pycocotools, with its 12 figures."""
     # Its own ids start at 1: an id of 0 counts as unmatched there.
     annotations = [{**item, "id": item["id"] + 1} for item in truth["annotations"]]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -71,7 +71,7 @@ def test_equals_pycocotools(seed):
             assert math.isnan(row.ap)
 
 
-def test_equals_pycocotools_beyond_100_detections_of_an_image():
+def test_equals_pycocotools_beyond_100_detections_per_image():
     truth, records = scene(1, images=2, classes=2, most=40, detections_each=600)
     assert len(records) > 500
     stats = [getattr(evaluate(truth, records), name) for name in STATS]
@@ -101,7 +101,7 @@ def test_no_detections_score_zero():
 
 
 @pytest.mark.parametrize("empty", ["annotations", "images"])
-def test_nothing_to_be_found_is_not_a_number(empty):
+def test_figures_are_nan_when_there_is_nothing_to_be_found(empty):
     truth, records = scene(3)
     truth = {**truth, "annotations": [], empty: []}
     metrics = evaluate(truth, [] if empty == "images" else records)
@@ -110,7 +110,7 @@ def test_nothing_to_be_found_is_not_a_number(empty):
     assert [row.boxes for row in metrics.per_class] == [0] * 5
 
 
-def test_area_and_crowd_flag_may_lack():
+def test_area_and_crowd_flag_are_optional():
     truth = {
         "images": [{"id": 1}],
         "categories": [{"id": 1, "name": "car"}],
@@ -127,7 +127,7 @@ def test_detections_of_unlisted_categories_do_not_count():
     assert repr(evaluate(truth, records + extra)) == repr(evaluate(truth, records))
 
 
-def test_detection_of_a_foreign_image_is_a_clear_error():
+def test_detection_on_an_unlisted_image_is_a_clear_error():
     truth, _ = scene(4)
     with pytest.raises(UserError, match="image_id 4242"):
         evaluate(truth, [Detection(4242, 1, (0.0, 0.0, 10.0, 10.0), 1.0)])

@@ -15,7 +15,7 @@ def matrix_of(truth, detections, confidence=0.5):
     return confusion_matrix(table_of(truth, detections), ids, confidence).tolist()
 
 
-def test_right_mistaken_missed_and_invented_each_have_their_place():
+def test_right_mistaken_missed_and_invented_each_have_their_cell():
     truth = truth_of((1, 1, HERE), (1, 2, THERE), (2, 2, AWAY))
     detections = [(1, 1, HERE, 0.9), (1, 3, THERE, 0.8), (2, 1, HERE, 0.7), (2, 2, AWAY, 0.4)]
     assert matrix_of(truth, detections) == [
@@ -26,7 +26,7 @@ def test_right_mistaken_missed_and_invented_each_have_their_place():
     ]
 
 
-def test_a_right_detection_has_its_object_before_a_better_scored_wrong_one():
+def test_a_right_detection_takes_its_object_before_a_wrong_one_with_a_higher_score():
     truth = truth_of((1, 1, HERE), categories=(1, 2))
     detections = [(1, 2, HERE, 0.9), (1, 1, (0, 0, 80, 100), 0.6)]
     assert matrix_of(truth, detections) == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]

@@ -1,4 +1,4 @@
-"""Detections drawn on images."""
+"""Draws detections on images."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def test_boxes_are_drawn_on_their_own_image_only(folder):
 
 
 @pytest.mark.parametrize("bbox", [(1e308, 0, 1e308, 5), (-1e300, -1e300, 2e300, 2e300)])
-def test_boxes_beyond_all_measure_are_cut(folder, bbox):
+def test_enormous_boxes_are_clipped(folder, bbox):
     assert draw_images(TRUTH, folder, [Detection(7, 3, bbox, 0.9)], [7]).shape == (60, 80, 3)
 
 
@@ -40,7 +40,7 @@ def test_an_unknown_image_is_named(folder):
         draw_images(TRUTH, folder, [], [8])
 
 
-def test_a_file_that_is_no_image_is_named(folder):
+def test_a_file_that_is_not_an_image_is_named(folder):
     (folder / "b.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"b\.png"):
         draw_images(TRUTH, folder, [], [9])

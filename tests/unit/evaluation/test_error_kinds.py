@@ -7,7 +7,7 @@ from parkdet.evaluation.matching import match
 from parkdet.evaluation.table import NONE, tabulate
 from scenes import scene, table_of, truth_of
 
-WHOLE, PART = (0, 0, 100, 100), (0, 0, 40, 100)  # IoU 0.4
+WHOLE, LESS = (0, 0, 100, 100), (0, 0, 40, 100)  # IoU 0.4
 FAR, SECOND = (500, 0, 100, 100), (200, 0, 100, 100)
 TWO_CARS = truth_of((1, 1, WHOLE), (1, 1, SECOND))
 HALF = 51 / 101  # AP where the first half of the recalls has a precision of 1
@@ -20,9 +20,9 @@ def everything(table):
 @pytest.mark.parametrize(
     ("category", "box", "kind", "meant"),
     [
-        (1, PART, Kind.LOCALISATION, 0),
+        (1, LESS, Kind.LOCALISATION, 0),
         (2, WHOLE, Kind.CLASSIFICATION, 0),
-        (2, PART, Kind.BOTH, NONE),
+        (2, LESS, Kind.BOTH, NONE),
         (1, WHOLE, Kind.DUPLICATE, NONE),
         (1, FAR, Kind.BACKGROUND, NONE),
         (2, FAR, Kind.BACKGROUND, NONE),
@@ -37,17 +37,17 @@ def test_each_kind_of_error(category, box, kind, meant):
     assert verdicts.meant.tolist() == [NONE, meant]
 
 
-def test_of_two_kinds_that_fit_tides_order_decides():
-    truth = truth_of((1, 1, WHOLE), (1, 2, WHOLE), (1, 2, PART))
+def test_if_two_kinds_apply_tides_order_decides():
+    truth = truth_of((1, 1, WHOLE), (1, 2, WHOLE), (1, 2, LESS))
     table = table_of(truth, [(1, 1, WHOLE, 0.9), (1, 1, WHOLE, 0.8), (1, 2, WHOLE, 0.7)])
     kinds = judge(table).kinds.tolist()
     assert kinds == [Kind.RIGHT, Kind.CLASSIFICATION, Kind.RIGHT]  # rather than a duplicate
-    table = table_of(truth_of((1, 1, WHOLE), (1, 2, PART)), [(1, 1, PART, 0.9)])
+    table = table_of(truth_of((1, 1, WHOLE), (1, 2, LESS)), [(1, 1, LESS, 0.9)])
     assert judge(table).kinds.tolist() == [Kind.LOCALISATION]  # rather than the wrong class
 
 
 def test_objects_of_other_images_and_crowds_do_not_count():
-    truth = truth_of((2, 1, PART), (1, 2, WHOLE, "crowd"))
+    truth = truth_of((2, 1, LESS), (1, 2, WHOLE, "crowd"))
     table = table_of(truth, [(1, 1, WHOLE, 0.9), (1, 2, WHOLE, 0.8)])
     assert judge(table).kinds.tolist() == [Kind.BACKGROUND]  # the other is ignored
 
@@ -67,14 +67,14 @@ def test_an_object_is_found_or_nearly_found_or_missed():
 @pytest.mark.parametrize(
     ("kind", "box"),
     [
-        (Kind.LOCALISATION, PART),
+        (Kind.LOCALISATION, LESS),
         (Kind.CLASSIFICATION, FAR),
         (Kind.BOTH, (500, 0, 40, 100)),
         (Kind.DUPLICATE, WHOLE),
         (Kind.BACKGROUND, (0, 400, 100, 100)),
     ],
 )
-def test_where_all_objects_are_found_mending_takes_the_wrong_detection_away(kind, box):
+def test_when_all_objects_are_found_fixing_removes_the_wrong_detection(kind, box):
     truth = truth_of((1, 1, WHOLE), (1, 1, SECOND), (1, 2, FAR))
     found = [(1, 1, WHOLE, 0.9), (1, 1, SECOND, 0.7), (1, 2, FAR, 0.6)]
     table = table_of(truth, [*found, (1, 1, box, 0.8)])
@@ -105,7 +105,7 @@ def test_a_class_whose_objects_are_all_missed_stays_in_the_mean():
     assert gains(table, judge(table))[Kind.MISSED] == 0
 
 
-def test_without_detections_all_is_missed_and_without_objects_there_is_no_gain():
+def test_without_detections_all_are_missed_and_without_objects_there_is_no_gain():
     table = table_of(TWO_CARS, [])
     counts = count_kinds(table, judge(table), everything(table))
     assert counts == dict.fromkeys(Kind, 0) | {Kind.MISSED: 2}

@@ -37,7 +37,7 @@ def test_best_scored_detection_takes_the_object_it_overlaps_most():
     assert matches.outcomes.tolist() == [RIGHT, RIGHT, WRONG]
 
 
-def test_detection_in_a_crowd_is_ignored_and_a_crowd_is_no_object():
+def test_detection_in_a_crowd_is_ignored_and_a_crowd_is_not_an_object():
     truth = truth_of((0, 0, 100, 10), (200, 0, 10, 10), crowd=[0])
     matches = match(truth, [car(20.0, 0.9), car(40.0, 0.8), car(200.0, 0.7)])
     assert matches.outcomes.tolist() == [IGNORED, IGNORED, RIGHT]
@@ -58,7 +58,7 @@ def test_iou_of_boxes_and_crowds():
 
 
 def slow_best_f1(matches):
-    """Tries each score as the threshold and counts."""
+    """Counts anew with each score as the threshold."""
     best = (-1.0, math.nan)
     for threshold in sorted({*matches.scores.tolist()}, reverse=True):
         f1 = []

@@ -41,7 +41,7 @@ def files(tmp_path):
 def test_summary_says_where_how_large_how_many_and_how_good(files):
     summary = summarize(files)
     text = describe(summary)
-    for part in (
+    for piece in (
         str(files["submission"]),
         "123,456 bytes (limit 20,000,000)",
         "2,900 of 3,000 kept, score >= 0.0125",
@@ -49,7 +49,7 @@ def test_summary_says_where_how_large_how_many_and_how_good(files):
         "AP 0.400  AP50 0.700  AP75 -  (60 images, 240 boxes)",
         "AP50 0.050 on the test set before training, gained +0.600",
     ):
-        assert part in text
+        assert piece in text
     assert summary.gain_ap50 == pytest.approx(0.6)
 
 
@@ -60,13 +60,13 @@ def test_lines_are_aligned(files):
     assert len(starts) == 1
 
 
-def test_without_a_test_set_only_val_is_told(files):
+def test_without_a_test_set_only_val_is_shown(files):
     summary = summarize({"val": files["val"]})
     assert describe(summary).count("\n") == 2
     assert "AP50 0.700" in describe(summary)
 
 
-def test_unreadable_part_is_a_clear_error(files):
+def test_unreadable_file_is_a_clear_error(files):
     files["cut"].write_text("{}")
     with pytest.raises(UserError, match=r"cut\.json"):
         summarize(files)

@@ -68,7 +68,7 @@ def test_record_holds_null_for_classes_without_objects():
     assert (van["ap"], van["f1"], van["boxes"]) == (None, None, 0)
 
 
-def test_table_has_a_line_for_each_class_and_dashes_where_nothing_is_to_be_found():
+def test_table_has_a_line_per_class_and_dashes_where_there_is_nothing_to_be_found():
     lines = table(evaluate(truth(), [Detection(1, 3, (0, 0, 50, 50), 0.5)])).splitlines()
     assert len(lines) == 4
     assert lines[1].split() == ["all", "1"] + ["1.000"] * 7

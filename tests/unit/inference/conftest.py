@@ -1,4 +1,4 @@
-"""A small set of images, real detectors for it, and the commands in this process."""
+"""A small set of images, real detectors for it, and the commands run in this process."""
 
 import importlib.util
 import json
@@ -35,7 +35,7 @@ def merge():
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """Seven images of two sizes, their JSON, and two weights with the classes in another order."""
+    """Seven images of two sizes, their JSON file, two weights with classes in different orders."""
     place = tmp_path_factory.mktemp("infer")
     (place / "images").mkdir()
     generator = numpy.random.default_rng(0)

@@ -16,15 +16,15 @@ def _ids(names, known, categories):
     return category_ids(checkpoint, [Category(*pair) for pair in categories], WEIGHTS)
 
 
-def test_ids_of_the_weights_when_names_agree():
+def test_the_weights_own_ids_are_used_when_names_agree():
     assert _ids(["car", "bus"], [9, 4], [(4, "bus"), (9, "car")]) == {0: 9, 1: 4}
 
 
-def test_two_categories_of_one_name_keep_the_ids_of_the_weights():
+def test_two_categories_with_the_same_name_keep_the_ids_of_the_weights():
     assert _ids(["car", "car"], [1, 2], [(1, "car"), (2, "car")]) == {0: 1, 1: 2}
 
 
-def test_by_name_when_ids_or_names_differ():
+def test_classes_are_matched_by_name_when_ids_or_names_differ():
     assert _ids(["car", "bus"], [1, 2], [(1, "bus"), (2, "car")]) == {0: 2, 1: 1}
     assert _ids(["car", "bus"], [], [(5, "bus"), (6, "car")]) == {0: 6, 1: 5}
 
@@ -47,5 +47,5 @@ def test_images_without_categories(known, expected):
 
 def test_a_category_that_two_detectors_call_differently_is_an_error():
     check_names([{1: "car", 2: "bus"}, {2: "bus", 3: "dog"}])
-    with pytest.raises(UserError, match="category 2 is `bus` to one and `cat` to another"):
+    with pytest.raises(UserError, match="category 2 is `bus` in one and `cat` in another"):
         check_names([{1: "car", 2: "bus"}, {1: "car", 2: "cat"}])

@@ -1,4 +1,4 @@
-"""Detectors of different classes, strides and image sizes, together."""
+"""Ensembles of detectors with different classes, strides and image sizes."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ import torch
 from parkdet.detector.build import build_model
 from parkdet.detector.checkpoints import checkpoint_of, save_checkpoint
 from parkdet.errors import UserError
+from parkdet.inference.detect import DetectSettings
+from parkdet.inference.ensemble import detect_and_fuse, load_detector
 from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
-from parkdet.inference.predict import PredictSettings
-from parkdet.inference.run import detect, load_detector
 from parkdet.inference.sources import Category, ImageSource
 
 CATEGORIES = [Category(4, "car"), Category(8, "bus"), Category(9, "cart")]
-SETTINGS = PredictSettings(64, 0.0, 0.5, 20, tta=False, batch_size=2)
+SETTINGS = DetectSettings(64, 0.0, 0.5, 20, tta=False, batch_size=2)
 CPU = torch.device("cpu")
 
 
@@ -44,20 +44,20 @@ def sources(tmp_path_factory):
 
 @pytest.mark.parametrize("fusion", ["nms", "wbf"])
 def test_each_image_gets_the_fusion_of_what_each_detector_finds(detectors, sources, fusion):
-    alone = [list(detect([detector], sources, SETTINGS, CPU)) for detector in detectors]
-    together = list(detect(detectors, sources, replace(SETTINGS, fuse=fusion), CPU))
+    alone = [list(detect_and_fuse([detector], sources, SETTINGS, CPU)) for detector in detectors]
+    together = list(detect_and_fuse(detectors, sources, replace(SETTINGS, fuse=fusion), CPU))
     assert [image.id for image in together] == [10, 11, 12]
-    for parts, found in zip(zip(*alone, strict=True), together, strict=True):
+    for results, found in zip(zip(*alone, strict=True), together, strict=True):
         if fusion == "nms":
-            expected = fuse_by_nms(parts, 0.5, 20)
+            expected = fuse_by_nms(results, 0.5, 20)
         else:
-            expected = fuse_by_wbf(parts, 0.5, 20, {4: 1, 8: 2, 9: 1})
+            expected = fuse_by_wbf(results, 0.5, 20, {4: 1, 8: 2, 9: 1})
         assert set(found.classes) == {4, 8, 9}
         for name in ("boxes", "scores", "classes"):
             assert (getattr(found, name) == getattr(expected, name)).all()
 
 
-def test_a_category_must_mean_the_same_to_all(detectors, sources):
+def test_a_category_must_mean_the_same_to_all_detectors(detectors, sources):
     other = replace(detectors[1], names={8: "cart"})
-    with pytest.raises(UserError, match="category 8 is `bus` to one and `cart` to another"):
-        next(detect([detectors[0], other], sources, SETTINGS, CPU))
+    with pytest.raises(UserError, match="category 8 is `bus` in one and `cart` in another"):
+        next(detect_and_fuse([detectors[0], other], sources, SETTINGS, CPU))

@@ -1,4 +1,4 @@
-"""Peak memory of the whole command, with 300 boxes on each image, at few images and at many."""
+"""Peak memory of the whole command on few images and on many, with 300 boxes in each image."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 BOXES = 300
 TOLERANCE = 1.05
 
-# A detector that finds as many boxes on every image, side by side, so that suppression keeps all.
+# A detector that finds BOXES boxes in every image, side by side, so that suppression keeps all.
 COMMAND = """
 import sys
 import torch
@@ -20,7 +20,7 @@ import infer
 from parkdet.command_line import run
 from parkdet.detector.fast import FastDetector
 from parkdet.inference import job
-from parkdet.inference.run import Detector
+from parkdet.inference.ensemble import Detector
 from parkdet.memory_use import peak_memory
 
 class Stub(FastDetector):

@@ -1,8 +1,8 @@
 import numpy
 import pytest
 
+from parkdet.inference.detect import ImageDetections
 from parkdet.inference.fuse import fuse_by_nms, fuse_by_wbf
-from parkdet.inference.predict import ImageDetections
 
 
 def _found(*rows):
@@ -12,7 +12,7 @@ def _found(*rows):
     return ImageDetections(3, boxes, scores, classes)
 
 
-def test_the_best_of_overlapping_boxes_of_a_class_stays():
+def test_the_best_of_overlapping_boxes_of_a_class_is_kept():
     one = _found((0, 0, 10, 10, 0.6, 1), (50, 50, 60, 60, 0.5, 1))
     two = _found((1, 0, 10, 10, 0.8, 1), (0, 0, 10, 10, 0.7, 2))
     fused = fuse_by_nms([one, two], 0.5, 10)
@@ -21,7 +21,7 @@ def test_the_best_of_overlapping_boxes_of_a_class_stays():
     assert fused.classes.tolist() == [1, 2, 1]
 
 
-def test_only_the_best_stay():
+def test_only_the_best_are_kept():
     one = _found((0, 0, 10, 10, 0.6, 1), (50, 50, 60, 60, 0.5, 1))
     assert fuse_by_nms([one, _found()], 0.5, 1).scores == pytest.approx([0.6])
 
@@ -32,30 +32,30 @@ def test_nothing_found_by_any(fuse):
     assert (fused.id, fused.boxes.shape, fused.scores.shape) == (3, (0, 4), (0,))
 
 
-def test_boxes_that_meet_become_their_weighted_mean():
+def test_boxes_that_overlap_become_their_weighted_mean():
     fused = fuse_by_wbf([_found((0, 0, 10, 10, 0.8, 1)), _found((2, 0, 10, 10, 0.4, 1))], 0.5, 9)
     assert fused.boxes == pytest.approx(numpy.array([[(0.8 * 0 + 0.4 * 2) / 1.2, 0, 10, 10]]))
     assert fused.scores == pytest.approx([0.6])
 
 
-def test_a_box_that_one_of_three_detectors_found_counts_a_third():
+def test_a_box_found_by_one_of_three_detectors_counts_a_third():
     fused = fuse_by_wbf([_found((0, 0, 10, 10, 0.9, 1)), _found(), _found()], 0.5, 9)
     assert fused.scores == pytest.approx([0.3])
 
 
 def test_a_detector_that_does_not_know_the_class_does_not_count():
-    parts = [_found((0, 0, 10, 10, 0.9, 1), (50, 0, 60, 10, 0.9, 2)), _found(), _found()]
-    fused = fuse_by_wbf(parts, 0.5, 9, {1: 2})
+    results = [_found((0, 0, 10, 10, 0.9, 1), (50, 0, 60, 10, 0.9, 2)), _found(), _found()]
+    fused = fuse_by_wbf(results, 0.5, 9, {1: 2})
     assert fused.classes.tolist() == [1, 2]
     assert fused.scores == pytest.approx([0.45, 0.3])
 
 
 def test_more_boxes_than_detectors_do_not_raise_the_score():
-    part = _found((0, 0, 10, 10, 0.9, 1), (0, 0, 10, 9, 0.5, 1), (0, 0, 9, 10, 0.4, 1))
-    assert fuse_by_wbf([part], 0.5, 9).scores == pytest.approx([0.6])
+    result = _found((0, 0, 10, 10, 0.9, 1), (0, 0, 10, 9, 0.5, 1), (0, 0, 9, 10, 0.4, 1))
+    assert fuse_by_wbf([result], 0.5, 9).scores == pytest.approx([0.6])
 
 
-def test_classes_fuse_apart_and_fall_in_score():
+def test_classes_are_fused_apart_and_sorted_by_score():
     one = _found((0, 0, 10, 10, 0.5, 2), (0, 0, 10, 10, 0.9, 7))
     fused = fuse_by_wbf([one, one], 0.5, 9)
     assert fused.classes.tolist() == [7, 2]
@@ -71,7 +71,7 @@ def test_fusing_a_detector_with_itself_changes_nothing(seed):
         (*corner, *(corner + 30), score, 1)
         for corner, score in zip(corners, sorted(generator.uniform(0.1, 1, 8))[::-1], strict=True)
     ]
-    part = _found(*rows)
-    fused = fuse_by_wbf([part, part], 0.5, 99)
-    assert fused.boxes == pytest.approx(part.boxes, rel=1e-5)
-    assert fused.scores == pytest.approx(part.scores)
+    result = _found(*rows)
+    fused = fuse_by_wbf([result, result], 0.5, 99)
+    assert fused.boxes == pytest.approx(result.boxes, rel=1e-5)
+    assert fused.scores == pytest.approx(result.scores)

@@ -1,4 +1,4 @@
-"""Views of an image, test-time augmentation, joined by weighted boxes fusion."""
+"""Test-time augmentation whose views are joined by weighted boxes fusion."""
 
 from dataclasses import replace
 
@@ -9,18 +9,18 @@ import torch
 
 from detectors import save_sharp_detector
 from parkdet.detector.fast import FastDetector
-from parkdet.inference import predict as module
-from parkdet.inference.predict import PredictSettings
-from parkdet.inference.run import Detector, detect, load_detector
+from parkdet.inference import detect as module
+from parkdet.inference.detect import DetectSettings
+from parkdet.inference.ensemble import Detector, detect_and_fuse, load_detector
 from parkdet.inference.sources import Category, ImageSource
 
 CPU = torch.device("cpu")
-SETTINGS = PredictSettings(256, 0.01, 0.5, 20, tta=True, batch_size=2, fuse="wbf")
+SETTINGS = DetectSettings(256, 0.01, 0.5, 20, tta=True, batch_size=2, fuse="wbf")
 VIEWS = {288: (1.0, False), 256: (0.83, True), 224: (0.67, False)}  # by the padded width in pixels
 
 
 class KnownBoxes(FastDetector):
-    """Sees in each view of a 256 x 256 image what it is told.
+    """Finds given boxes in each view of a 256 x 256 image.
 
     Args:
         views: for each view its boxes: left, top, right, bottom in the image, score, class.
@@ -56,17 +56,18 @@ def test_boxes_of_the_views_become_their_weighted_mean(grey):
         [(104, 50, 144, 90, 0.4, 0)],
         [(100, 56, 140, 96, 0.3, 0)],
     )
-    (found,) = detect([Detector(model, {0: 4, 1: 8}, {4: "car", 8: "bus"})], grey, SETTINGS, CPU)
+    detector = Detector(model, {0: 4, 1: 8}, {4: "car", 8: "bus"})
+    (found,) = detect_and_fuse([detector], grey, SETTINGS, CPU)
     assert (found.id, found.classes.tolist()) == (7, [4, 8])
     mean = [100 + 4 * 0.4 / 1.5, 50 + 6 * 0.3 / 1.5, 140 + 4 * 0.4 / 1.5, 90 + 6 * 0.3 / 1.5]
     assert found.boxes == pytest.approx(numpy.array([mean, [10, 10, 30, 30]]), abs=1e-3)
     assert found.scores == pytest.approx([1.5 / 3, 0.6 / 3])
 
 
-def test_boxes_of_one_view_are_suppressed_before_they_meet_others(grey):
+def test_boxes_of_one_view_are_suppressed_before_fusion_with_others(grey):
     box = (100, 50, 140, 90)
     model = KnownBoxes([(*box, 0.9, 0), (101, 50, 141, 90, 0.8, 0)], [(*box, 0.6, 0)], [])
-    (found,) = detect([Detector(model, {0: 4}, {4: "car"})], grey, SETTINGS, CPU)
+    (found,) = detect_and_fuse([Detector(model, {0: 4}, {4: "car"})], grey, SETTINGS, CPU)
     assert found.boxes == pytest.approx(numpy.array([box]), abs=1e-3)
     assert found.scores == pytest.approx([1.5 / 3])
 
@@ -79,7 +80,7 @@ def test_all_views_of_all_detectors_that_know_a_class_count_in_one_fusion(grey):
         Detector(one, {0: 4}, {4: "car"}),
         Detector(two, {0: 4, 1: 8}, {4: "car", 8: "bus"}),
     ]
-    (found,) = detect(detectors, grey, SETTINGS, CPU)
+    (found,) = detect_and_fuse(detectors, grey, SETTINGS, CPU)
     assert found.classes.tolist() == [4, 8]
     assert found.boxes == pytest.approx(numpy.array([car, bus]), abs=1e-3)
     assert found.scores == pytest.approx([(3 * 0.9 + 0.6) / 6, (0.9 + 0.6) / 3])
@@ -107,10 +108,10 @@ def sources(tmp_path_factory):
 def test_fused_views_depend_on_nothing_but_the_image(detector, sources, monkeypatch, step):
     monkeypatch.setattr(module, "images_a_step", lambda *_: step)  # on a GPU several
     settings = replace(SETTINGS, imgsz=64)
-    together = list(detect([detector], sources, settings, CPU))
+    together = list(detect_and_fuse([detector], sources, settings, CPU))
     assert [image.id for image in together] == [10, 11, 12, 13, 14, 15]
-    backwards = list(detect([detector], sources[::-1], settings, CPU))
-    shards = [list(detect([detector], sources[i::4], settings, CPU)) for i in range(4)]
+    backwards = list(detect_and_fuse([detector], sources[::-1], settings, CPU))
+    shards = [list(detect_and_fuse([detector], sources[i::4], settings, CPU)) for i in range(4)]
     for index, image in enumerate(together):
         assert len(image.scores) == 20
         for other in (backwards[5 - index], shards[index % 4][index // 4]):
@@ -119,8 +120,8 @@ def test_fused_views_depend_on_nothing_but_the_image(detector, sources, monkeypa
 
 def test_fused_views_differ_from_suppressed_ones(detector, sources):
     settings = replace(SETTINGS, imgsz=64)
-    (fused,) = detect([detector], sources[:1], settings, CPU)
-    (best,) = detect([detector], sources[:1], replace(settings, fuse="nms"), CPU)
+    (fused,) = detect_and_fuse([detector], sources[:1], settings, CPU)
+    (best,) = detect_and_fuse([detector], sources[:1], replace(settings, fuse="nms"), CPU)
     assert content(fused) != content(best)
     assert fused.scores.max() < best.scores.max()
 

@@ -17,7 +17,7 @@ def _infer(command, place, out, *more, weights=("1.pt",)):
     return read_detections(out)
 
 
-def test_records_follow_the_images_and_fall_in_score(command, place, tmp_path):
+def test_records_are_in_the_order_of_the_images_and_sorted_by_score(command, place, tmp_path):
     found = _infer(command, place, tmp_path / "a.json", "--tta")
     images = [(number, list(group)) for number, group in groupby(found, lambda r: r.image_id)]
     assert [number for number, _ in images] == [50 - index for index in range(7)]
@@ -74,7 +74,7 @@ def test_wrong_options_are_refused(command, place, options, capsys):
     assert options[0] in capsys.readouterr().err
 
 
-def test_classes_are_mapped_by_name_when_the_weights_are_of_other_data(command, place, tmp_path):
+def test_classes_are_mapped_by_name_when_the_weights_are_from_other_data(command, place, tmp_path):
     checkpoint = checkpoint_of(build_model("yolov5n", 2, seed=1), ["bicycle", "bus"], [], 64)
     save_checkpoint(tmp_path / "other.pt", checkpoint)
     found = _infer(command, place, tmp_path / "a.json", weights=(tmp_path / "other.pt",))

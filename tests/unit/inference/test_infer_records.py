@@ -4,8 +4,8 @@ import logging
 import numpy
 import pytest
 
-from parkdet.inference.predict import ImageDetections
-from parkdet.inference.run import image_records, write_records
+from parkdet.inference.detect import ImageDetections
+from parkdet.inference.records import image_records, write_records
 from parkdet.submission.records import read_detections
 from parkdet.submission.validation import expectations, validate
 
@@ -21,7 +21,7 @@ def detections(number, classes):
 @pytest.mark.parametrize(
     ("classes", "kept"), [([1, 1, 1, 1, 1], [0, 3, 4]), ([1, 2, 2, 1, 1], [0, 1, 3, 4])]
 )
-def test_boxes_that_clipping_and_rounding_make_equal_are_written_once(
+def test_boxes_made_equal_by_clipping_and_rounding_are_written_once(
     tmp_path, caplog, classes, kept
 ):
     logging.getLogger("parkdet").propagate = True

@@ -59,7 +59,7 @@ def test_names_in_any_script(tmp_path):
     assert load_picture(path, 64, (64, 96)).size == (20, 10)
 
 
-def test_size_of_a_photograph_taken_upright(tmp_path):
+def test_size_of_an_image_turned_by_exif(tmp_path):
     path = tmp_path / "a.jpg"
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
@@ -79,7 +79,7 @@ def test_unreadable_image_is_named(content, tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
-def test_what_is_no_regular_file_is_named_and_not_waited_for(make, tmp_path):
+def test_what_is_not_a_regular_file_is_named_and_not_waited_for(make, tmp_path):
     make(tmp_path / "odd.png")
     with pytest.raises(UserError, match=r"odd\.png"):
         image_size(tmp_path / "odd.png")
@@ -94,6 +94,6 @@ def test_truncated_pixels_are_named(tmp_path):
         load_picture(path, 64, (96, 96))
 
 
-def test_size_other_than_the_header_says_is_an_error(tmp_path):
+def test_size_that_differs_from_the_header_is_an_error(tmp_path):
     with pytest.raises(UserError, match="another size"):
         load_picture(_write(tmp_path / "a.png", 90, 160), 64, (64, 32))

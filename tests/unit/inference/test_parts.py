@@ -10,7 +10,7 @@ HERE = {"host": "a", "threads": 2}
 
 
 def images(places):
-    """Records that tell the place of their image; every third image has none."""
+    """Records that encode the position of their image; every third image has none."""
     return [
         ImageRecords([detection(place, 1, (0, 0, 9.5, 9), 0.1234)] * (place % 3), place % 2)
         for place in places
@@ -70,7 +70,7 @@ def test_an_image_without_records_is_an_error_unless_known(store, gap):
 @pytest.mark.parametrize(
     "damage", [lambda c: c[:-9], lambda c: c[:-9] + b"x" + c[-8:], lambda c: b""]
 )
-def test_a_damaged_part_is_said_and_its_images_are_missing(store, messages, damage):
+def test_a_damaged_part_is_reported_and_its_images_are_missing(store, messages, damage):
     store.save(0, images(range(3)))
     store.save(3, images(range(3, 6)))
     path = store.folder / files(store)[0]
@@ -80,7 +80,7 @@ def test_a_damaged_part_is_said_and_its_images_are_missing(store, messages, dama
     assert len(files(store)) == 1
 
 
-def test_a_part_damaged_after_it_was_looked_at_is_an_error(store):
+def test_a_part_damaged_after_it_was_checked_is_an_error(store):
     store.save(0, images(range(3)))
     (store.folder / files(store)[0]).write_bytes(b"")
     with pytest.raises(UserError, match="Run it again"):
@@ -91,7 +91,7 @@ def test_parts_of_other_code_are_not_used(store, messages):
     PartStore(store.folder, "other", HERE).save(0, images(range(3)))
     store.save(3, images(range(3, 6)))
     assert store.places(range(6)) == {3, 4, 5}
-    assert "3 images were detected with other code" in messages.text
+    assert "3 images were processed by other code" in messages.text
 
 
 def test_parts_made_elsewhere_are_used_with_a_warning(store, messages):
@@ -118,7 +118,7 @@ def test_what_is_saved_after_a_delivery_is_not_delivered(store):
     assert store.places(range(3)) == {0, 1}
 
 
-def test_a_delivery_removes_what_is_half_written_and_what_other_settings_delivered(tmp_path, store):
+def test_a_delivery_removes_half_written_parts_and_what_other_settings_delivered(tmp_path, store):
     others = {name: PartStore(tmp_path / name, "code", HERE) for name in ("done", "unfinished")}
     for other in (store, *others.values()):
         other.save(0, images(range(3)))

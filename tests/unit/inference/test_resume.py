@@ -1,4 +1,4 @@
-"""Shards, interruptions and unreadable images: what is written is what one quiet run writes."""
+"""Shards, interruptions and unreadable images: the output is that of one undisturbed run."""
 
 import os
 import re
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parkdet.inference import resume
-from parkdet.inference import run as run_module
+from parkdet.inference import ensemble, resume
 from parkdet.submission.records import read_detections
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -36,7 +35,7 @@ def whole(command, place, tmp_path_factory):
 
 @pytest.fixture
 def infer(command, place, tmp_path):
-    """Runs the command on the set with state in `state`; gives exit code and output file."""
+    """Runs the command on the images with state in `state`; returns exit code and output file."""
 
     def run(*more, out="a.json", images="images"):
         arguments = [*options(place, tmp_path / out, images), "--state-dir", tmp_path / "state"]
@@ -49,31 +48,31 @@ def infer(command, place, tmp_path):
 def seen(monkeypatch):
     """Ids of the images that were handed to the detector; every batch becomes a part."""
     monkeypatch.setattr(resume, "SECONDS", 0)
-    original, ids = run_module.predict, []
+    original, ids = ensemble.detect, []
 
-    def predict(model, sources, *more):
+    def detect(model, sources, *more):
         ids.extend(source.id for source in sources)
         yield from original(model, sources, *more)
 
-    monkeypatch.setattr(run_module, "predict", predict)
+    monkeypatch.setattr(ensemble, "detect", detect)
     return ids
 
 
 @pytest.fixture
 def interrupt(monkeypatch, seen):
-    """Makes the next run call a function when so many images are done."""
+    """Makes the next run call a function once a given number of images is done."""
 
     def arrange(after, action):
-        original = run_module.predict
+        original = ensemble.detect
 
-        def predict(*arguments):
+        def detect(*arguments):
             for number, image in enumerate(original(*arguments)):
                 if number == after:
-                    monkeypatch.setattr(run_module, "predict", original)
+                    monkeypatch.setattr(ensemble, "detect", original)
                     action()
                 yield image
 
-        monkeypatch.setattr(run_module, "predict", predict)
+        monkeypatch.setattr(ensemble, "detect", detect)
 
     return arrange
 
@@ -91,7 +90,7 @@ def parts(tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
-def test_shards_put_together_are_the_whole_to_the_byte(infer, merge, whole, tmp_path, count):
+def test_merged_shards_equal_the_whole_to_the_byte(infer, merge, whole, tmp_path, count):
     shards = []
     for number in range(1, count + 1):
         code, out = infer("--shard", f"{number}/{count}", out=f"{number}-of-{count}.json")
@@ -105,16 +104,16 @@ def test_shards_put_together_are_the_whole_to_the_byte(infer, merge, whole, tmp_
 def test_the_same_shard_twice_is_refused(infer, merge, tmp_path, capsys):
     _, out = infer("--shard", "1/2")
     assert merge("--shards", out, out, "--out", tmp_path / "merged.json") == 2
-    assert "detections on image 48, which is in a shard before it" in capsys.readouterr().err
+    assert "detections on image 48, as does an earlier shard" in capsys.readouterr().err
     assert not (tmp_path / "merged.json").exists()
 
 
-def test_more_shards_than_images_leave_some_empty(infer):
+def test_with_more_shards_than_images_some_are_empty(infer):
     code, out = infer("--shard", "1/9")
     assert (code, out.read_bytes()) == (0, b"[]")
 
 
-def test_a_finished_run_is_written_again_from_its_state_unless_it_is_to_be_anew(infer, seen, whole):
+def test_a_finished_run_is_written_again_from_its_state_unless_anew_is_given(infer, seen, whole):
     assert infer()[0] == 0
     del seen[:]
     code, out = infer()
@@ -132,13 +131,13 @@ def test_anew_does_not_undo_an_unfinished_run(infer, interrupt, seen, whole):
     assert (code, out.read_bytes(), seen) == (0, whole, [46, 45, 44])
 
 
-def test_one_finished_run_is_kept(infer, tmp_path):
+def test_only_the_latest_finished_run_is_kept(infer, tmp_path):
     for iou in ("0.3", "0.4"):
         assert infer("--iou", iou)[0] == 0
     assert len(list((tmp_path / "state").iterdir())) == 1
 
 
-def test_a_failed_run_goes_on_where_it_was(infer, interrupt, seen, whole, tmp_path, capsys):
+def test_a_failed_run_resumes_where_it_was(infer, interrupt, seen, whole, tmp_path, capsys):
     interrupt(4, fail)
     code, out = infer()
     assert code == 1
@@ -147,11 +146,11 @@ def test_a_failed_run_goes_on_where_it_was(infer, interrupt, seen, whole, tmp_pa
     del seen[:]
     assert infer()[0] == 0
     assert seen == [46, 45, 44]
-    assert "4 of 7 images were detected before" in capsys.readouterr().err
+    assert "4 of 7 images have been processed already" in capsys.readouterr().err
     assert out.read_bytes() == whole
 
 
-def test_a_signal_stops_after_the_batch_and_the_next_run_goes_on(
+def test_a_signal_stops_after_the_batch_and_the_next_run_resumes(
     infer, interrupt, seen, whole, tmp_path, capsys
 ):
     interrupt(2, terminate)
@@ -177,7 +176,7 @@ def test_another_number_of_shards_uses_what_is_there(
     assert (tmp_path / "merged.json").read_bytes() == whole
 
 
-def test_damaged_parts_are_detected_again(infer, interrupt, seen, whole, tmp_path, capsys):
+def test_damaged_parts_are_made_again(infer, interrupt, seen, whole, tmp_path, capsys):
     interrupt(4, fail)
     infer()
     first, _ = parts(tmp_path)
@@ -192,7 +191,7 @@ def test_damaged_parts_are_detected_again(infer, interrupt, seen, whole, tmp_pat
 @pytest.mark.parametrize(
     "change", [("--iou", "0.3"), ("--fuse", "wbf"), ("--weights", "2.pt"), "image"]
 )
-def test_what_decides_the_result_starts_anew(infer, interrupt, seen, place, tmp_path, change):
+def test_a_change_that_matters_starts_anew(infer, interrupt, seen, place, tmp_path, change):
     shutil.copytree(place / "images", tmp_path / "images")
     interrupt(4, fail)
     infer(images=tmp_path / "images")
@@ -226,7 +225,7 @@ run(infer.build_parser(), infer.main, sys.argv[1:])
 """
 
 
-def test_a_killed_run_goes_on(infer, seen, place, whole, tmp_path):
+def test_a_killed_run_resumes(infer, seen, place, whole, tmp_path):
     arguments = [*options(place, tmp_path / "a.json"), "--state-dir", tmp_path / "state"]
     command = [sys.executable, "-c", KILLED, *map(str, arguments)]
     assert subprocess.run(command, cwd=SCRIPTS).returncode == -signal.SIGKILL
@@ -248,7 +247,7 @@ def damaged(place, tmp_path):
     return folder
 
 
-def test_unreadable_images_are_skipped_with_a_warning_and_cost_no_other(
+def test_unreadable_images_are_skipped_with_a_warning_and_no_other_is_lost(
     infer, place, damaged, whole, tmp_path, capsys
 ):
     (tmp_path / "whole.json").write_bytes(whole)

@@ -82,12 +82,12 @@ def test_folders_that_are_empty_or_missing(folder, tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 30])
-def test_shards_one_after_another_are_the_whole(count):
-    parts = [shard(23, number, count) for number in range(1, count + 1)]
-    assert [place for part in parts for place in part] == list(range(23))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+def test_concatenated_shards_are_the_whole(count):
+    shards = [shard(23, number, count) for number in range(1, count + 1)]
+    assert [place for one in shards for place in one] == list(range(23))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 
-def test_checksums_of_the_file_are_handed_on(folder):
+def test_checksums_in_the_file_are_passed_on(folder):
     file = _file(folder / "test.json", [{"id": 1, "file_name": "b.png", "sha256": "ab"}])
     assert read_images(file, None).sources[0].sha256 == "ab"

@@ -1,4 +1,4 @@
-"""Detections beside those of yolov5's own val: its data set, its model, its suppression."""
+"""Compares detections with those of yolov5's own val: its data set, its model, its suppression."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from yolov5.utils.dataloaders import LoadImagesAndLabels
 from yolov5.utils.general import non_max_suppression, scale_boxes
 
 from parkdet.detector.checkpoints import load_checkpoint, model_from_checkpoint
-from parkdet.inference.predict import PredictSettings, predict
+from parkdet.inference.detect import DetectSettings, detect
 from parkdet.inference.sources import ImageSource
 
 IMAGES = 4
@@ -61,16 +61,16 @@ def test_boxes_equal_those_of_yolov5s_val(images, shared_data, monkeypatch, tta)
     weights = shared_data / "weights" / "yolov5n.pt"
     expected = _stock_detections(_stock_model(weights, monkeypatch), images, tta)
     model = model_from_checkpoint(load_checkpoint(weights))
-    settings = PredictSettings(SIZE, CONFIDENCE, IOU, MOST, tta, batch_size=2)
+    settings = DetectSettings(SIZE, CONFIDENCE, IOU, MOST, tta, batch_size=2)
     sources = [ImageSource(number, path) for number, path in enumerate(sorted(images.iterdir()))]
     for source, found in zip(
-        sources, predict(model, sources, settings, torch.device("cpu")), strict=True
+        sources, detect(model, sources, settings, torch.device("cpu")), strict=True
     ):
         stock = expected[str(source.path)]
         assert len(stock) > 0
         assert len(found.scores) == len(stock)
         numpy.testing.assert_allclose(found.scores, stock[:, 4], atol=1e-3)
-        # Equal to the third decimal, two scores may change places: compare in a fixed order.
+        # Scores equal to the third decimal may change places: compare in a fixed order.
         ours = numpy.column_stack((found.classes, found.boxes))
         theirs = stock[:, [5, 0, 1, 2, 3]]
         order = [numpy.lexsort(rows.round().T) for rows in (ours, theirs)]

@@ -9,7 +9,7 @@ SCORES = np.linspace(0, 1, 201)
 
 
 def calibrated(scores, right, categories, missed=0):
-    lists = (np.asarray(part).tolist() for part in (scores, right, categories))
+    lists = (np.asarray(values).tolist() for values in (scores, right, categories))
     return calibrate(*val_set(*lists, missed=missed), "50")[0]
 
 
@@ -19,7 +19,7 @@ def test_curve_finds_how_often_boxes_are_right():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_curve_never_falls_even_where_the_boxes_say_so(seed):
+def test_curve_never_falls_even_if_the_boxes_suggest_it(seed):
     scores, right, categories = drawn(seed, 300, {1: 1.0})
     curve = calibrated(scores, ~right, categories)
     assert (np.diff(curve.chances(SCORES)) >= 0).all()
@@ -33,7 +33,7 @@ def test_boxes_that_are_all_right_or_all_wrong_give_a_finite_curve(right):
     assert (chances[100] > 0.9) == right and (chances[100] < 0.1) == (not right)
 
 
-def test_no_boxes_at_all_leave_the_scores_as_chances():
+def test_without_boxes_the_chances_are_the_scores():
     curve = calibrated([], [], [])
     assert np.allclose(curve.chances(SCORES), SCORES, atol=2e-4)
     assert (curve.recall, curve.classes) == (0.0, [])
@@ -47,20 +47,20 @@ def test_factor_says_how_much_more_often_a_class_is_right():
 def test_few_boxes_of_a_class_move_its_factor_and_recall_little():
     scores, right, categories = drawn(2, 2000, {1: 1.0})
     few = ([0.5] * 3, [True, False, False], [2] * 3)
-    parts = [np.concatenate(pair) for pair in zip((scores, right, categories), few, strict=True)]
-    curve = calibrated(*parts)
+    both = [np.concatenate(pair) for pair in zip((scores, right, categories), few, strict=True)]
+    curve = calibrated(*both)
     assert [row.category_id for row in curve.classes] == [1, 2]
     assert 0.8 < curve.classes[1].factor < 1.3
     assert curve.classes[1].recall == pytest.approx(curve.recall, abs=0.05)
 
 
-def test_recall_counts_objects_that_nothing_is_detected_of():
+def test_recall_counts_objects_without_any_detection():
     curve = calibrated([0.9] * 50, [True] * 50, [1] * 50, missed=50)
     assert curve.recall == 0.5
     assert (curve.classes[0].objects, curve.classes[0].right) == (100, 50)
 
 
-def test_classes_without_objects_have_no_row_of_their_own():
+def test_classes_without_objects_have_no_row():
     curve = calibrated([0.9, 0.8], [True, False], [1, 2])
     assert [row.category_id for row in curve.classes] == [1]
 

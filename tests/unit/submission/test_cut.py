@@ -10,7 +10,7 @@ from parkdet.errors import UserError
 from parkdet.submission.cut import cut_file
 from parkdet.submission.cut_report import describe
 
-# Scores on the grid, beside it, and with many ties.
+# Scores on the grid and off it, with many ties.
 SCORES = st.one_of(
     st.integers(0, 20).map(lambda k: k / 1000),
     st.integers(0, 1000).map(lambda k: k / 1000),
@@ -31,7 +31,7 @@ RECORDS = st.lists(
         st.integers(1, 14),
         st.lists(st.floats(0, 2000).map(lambda x: round(x, 1)), min_size=4, max_size=4),
         SCORES,
-        st.dictionaries(st.just("이름"), st.text(max_size=5)),  # a key that no format knows
+        st.dictionaries(st.just("이름"), st.text(max_size=5)),  # a key that is in no format
     ),
     max_size=12,
 )
@@ -55,7 +55,7 @@ def compact(records):
 
 
 def search_by_steps(records, max_bytes):
-    """The threshold by writing the file again and again: up by 0.01, one back, up by 0.001."""
+    """Finds the threshold by rewriting the file: up by 0.01, one step back, up by 0.001."""
 
     def dumped(step):
         return json.dumps([r for r in records if r["score"] >= step / 1000]).encode()
@@ -98,7 +98,7 @@ def test_report_counts_what_the_file_holds(folder, records, max_bytes, method):
     left = records if method == "threshold" else json.loads(compact(records))
     left = list(left)
     for record in kept:
-        left.remove(record)  # fails if it is not of the input
+        left.remove(record)  # fails if it is not in the input
     counts = report.detections
     assert (counts.total, counts.kept, counts.left_out) == (len(records), len(kept), len(left))
     for row in report.per_class:
@@ -124,7 +124,7 @@ def record(score, image_id=1, **more):
     }
 
 
-def test_of_equal_scores_the_earlier_in_the_file_stay(tmp_path):
+def test_of_equal_scores_those_earlier_in_the_file_are_kept(tmp_path):
     records = [record(0.5, image_id=i) for i in range(1, 6)]
     limit = len(compact(records[:3])) + 1
     report, content = cut(tmp_path, records, limit, "global")
@@ -163,8 +163,8 @@ def test_no_detections_give_an_empty_list(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", ["global", "threshold"])
-def test_long_lists_are_cut_as_short_ones_are(tmp_path, method):
-    """More records than are decoded at once, of few and of many scores."""
+def test_long_lists_are_cut_like_short_ones(tmp_path, method):
+    """More records than are decoded at once; many of them tie."""
     generator = np.random.default_rng(0)
     scores = np.where(generator.random(15_000) < 0.3, 0.25, generator.random(15_000))
     records = [record(float(s), image_id=i) for i, s in enumerate(scores)]
@@ -179,7 +179,7 @@ def test_long_lists_are_cut_as_short_ones_are(tmp_path, method):
     assert cut(tmp_path, records, limit, method)[1] == expected
 
 
-def test_limit_without_room_for_an_empty_list_is_a_clear_error(tmp_path):
+def test_limit_too_small_for_an_empty_list_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="2 bytes"):
         cut(tmp_path, [], 2, "global")
     assert not (tmp_path / "out.json").exists()

@@ -16,7 +16,7 @@ def test_detection_rounds_float32_to_short_text(tmp_path):
     )
 
 
-def test_box_within_the_image_stays_within_it_when_rounded():
+def test_box_inside_the_image_stays_inside_it_when_rounded():
     generator = np.random.default_rng(0)
     for left, right in np.sort(generator.uniform(0, 1920, (500, 2))):
         box = detection(1, 1, (left, 0.0, right, 10.0), 0.5).bbox
@@ -40,7 +40,7 @@ def test_written_records_are_read_back(tmp_path, count):
     assert read_detections(tmp_path / "a.json") == records
 
 
-def test_unknown_keys_are_ignored_and_segmentation_may_lack(tmp_path):
+def test_unknown_keys_are_ignored_and_segmentation_is_optional(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('[{"area": 4, "score": 1, "image_id": 5, "category_id": 2, "bbox": [1,2,3,4]}]')
     assert read_detections(path) == [Detection(5, 2, (1.0, 2.0, 3.0, 4.0), 1.0)]

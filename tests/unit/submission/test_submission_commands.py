@@ -34,7 +34,7 @@ def check(folder, name, max_bytes=2000):
 
 
 @pytest.mark.parametrize("method", ["global", "threshold"])
-def test_what_is_cut_is_valid(folder, method):
+def test_the_result_of_a_cut_is_valid(folder, method):
     assert cut(folder, "cut", method=method) == 0
     assert check(folder, "cut") == 0
     stats = json.loads((folder / "cut.stats.json").read_text())
@@ -57,18 +57,18 @@ def test_outputs_have_sidecars_and_are_reproducible(folder):
 
 @pytest.fixture
 def val_files(folder):
-    """Options that name a val set."""
+    """Options that give a val set."""
     truth, detections = val_set([0.9, 0.4, 0.6], [True, False, True], [1, 1, 1])
     write_detections(folder / "val_preds.json", detections)
     (folder / "val.json").write_text(json.dumps(truth))
     return f"--val-predictions {folder}/val_preds.json --val-truth {folder}/val.json"
 
 
-def test_a_cut_by_worth_says_what_it_learnt_and_from_what(folder, val_files):
+def test_a_cut_by_worth_reports_what_it_learnt_and_from_which_files(folder, val_files):
     assert cut(folder, "cut", method="per-class", more=f"{val_files} --ap 75") == 0
     assert check(folder, "cut") == 0
     stats = json.loads((folder / "cut.stats.json").read_text())
-    assert [part["iou"] for part in stats["calibrations"]] == [0.75]
+    assert [calibration["iou"] for calibration in stats["calibrations"]] == [0.75]
     assert stats["calibrations"][0]["classes"][0]["right"] == 2
     sidecar = json.loads((folder / "cut.json.provenance.json").read_text())
     assert sidecar["settings"] == {"method": "per-class", "max_bytes": 2000, "ap": "75"}
@@ -106,7 +106,7 @@ def test_invalid_file_ends_with_2_and_leaves_no_earlier_result(folder, capsys):
     assert not list(folder.glob("validation.json*"))
 
 
-def test_the_result_of_a_check_takes_no_other_files_place(folder, capsys):
+def test_the_result_of_a_check_replaces_no_other_file(folder, capsys):
     assert check(folder, "validation") == 2
     assert "--out and --submission are the same file" in capsys.readouterr().err
     (folder / "validation.json").mkdir()

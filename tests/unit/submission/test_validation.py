@@ -67,7 +67,7 @@ def lacking(key):
         (record(image_id=True), "1 records with an image_id"),
         (record(image_id=5.0), "1 records with an image_id"),
         (record(image_id=[5]), "1 records with an image_id"),
-        (record(category_id=3), "1 records with a category_id that the annotations do not know"),
+        (record(category_id=3), "1 records with a category_id that the annotations do not list"),
         (record(category_id=True), "1 records with a category_id"),
         (record(category_id={}), "1 records with a category_id"),
         (record(bbox=[1.0, 2.0, 3.0]), "1 records whose bbox is not 4 finite numbers"),
@@ -83,11 +83,11 @@ def lacking(key):
         (record(score=True), "1 records whose bbox is not 4 finite numbers or whose score"),
         (record(bbox=[1.0, 2.0, 0.0, 4.0]), "1 boxes without width or height"),
         (record(bbox=[1.0, 2.0, 3.0, -4.0]), "1 boxes without width or height"),
-        (record(bbox=[-0.2, 2.0, 3.0, 4.0]), "1 boxes that reach out of their image"),
-        (record(bbox=[1900.0, 2.0, 20.2, 4.0]), "1 boxes that reach out of their image"),
-        (record(bbox=[1.0, 1000.0, 20.0, 80.2]), "1 boxes that reach out of their image"),
-        (record(score=1.01), "1 scores that are not within 0 to 1"),
-        (record(score=-0.1), "1 scores that are not within 0 to 1"),
+        (record(bbox=[-0.2, 2.0, 3.0, 4.0]), "1 boxes that reach beyond their image"),
+        (record(bbox=[1900.0, 2.0, 20.2, 4.0]), "1 boxes that reach beyond their image"),
+        (record(bbox=[1.0, 1000.0, 20.0, 80.2]), "1 boxes that reach beyond their image"),
+        (record(score=1.01), "1 scores that are not between 0 and 1"),
+        (record(score=-0.1), "1 scores that are not between 0 and 1"),
         (record(segmentation=None), "1 records whose segmentation is not a list"),
         (record(segmentation={}), "1 records whose segmentation is not a list"),
         (record(), "1 records that repeat an earlier one"),
@@ -108,15 +108,15 @@ def test_each_fault_is_named_with_its_first_record(check, faulty, message):
     assert f"(first: record 2, {json.dumps(faulty)[:300]}" in str(error.value)
 
 
-def test_faults_are_counted_by_class(check):
+def test_faults_are_counted_by_kind(check):
     faulty = [record(score=2.0 + i) for i in range(1200)] + [record(image_id=77)]
     with pytest.raises(UserError) as error:
         check(faulty)
-    assert "1,200 scores that are not within 0 to 1" in str(error.value)
+    assert "1,200 scores that are not between 0 and 1" in str(error.value)
     assert "1 records with an image_id" in str(error.value)
 
 
-def test_rounding_may_reach_a_tenth_of_a_pixel_out(check):
+def test_rounding_may_put_a_box_a_tenth_of_a_pixel_outside(check):
     assert check([record(bbox=[-0.1, -0.1, 1920.2, 1080.2])]).valid
 
 
@@ -127,7 +127,7 @@ def test_file_must_be_smaller_than_the_limit(check):
         check([record()], max_bytes=size)
 
 
-def test_keys_of_the_sample_count(check, tmp_path):
+def test_keys_must_be_those_of_the_sample(check, tmp_path):
     sample = tmp_path / "sample.json"
     sample.write_text(json.dumps([record(area=1.0)]))
     assert check([record(area=4.0)], sample=sample).valid
@@ -164,7 +164,7 @@ TEXT = json.dumps([record()])
         (json.dumps({"annotations": [record()]}).encode(), "a JSON list of records, found dict"),
     ],
 )
-def test_file_that_is_no_list_of_records_is_a_clear_error(check, tmp_path, content, message):
+def test_file_that_is_not_a_list_of_records_is_a_clear_error(check, tmp_path, content, message):
     check([])
     (tmp_path / "sub.json").write_bytes(content)
     expected = expectations(tmp_path / "images.json", None, None, None)

@@ -16,7 +16,7 @@ from val_sets import drawn, val_set
 
 
 def certain(recall=0.5, classes=()):
-    """A detector whose scores are the chances, at one IoU."""
+    """A detector whose scores are the chances of being right, at one IoU."""
     return Calibration(0.5, (1.0, 1.0), 0.0, recall, [*classes])
 
 
@@ -99,7 +99,7 @@ def test_worth_falls_with_the_score_within_a_class(records, calibrations):
 
 @settings(max_examples=100, deadline=None)
 @given(records=RECORDS, calibrations=CALIBRATIONS, max_bytes=st.integers(3, 1200))
-def test_all_that_fits_by_worth_is_kept(folder, records, calibrations, max_bytes):
+def test_as_much_as_fits_is_kept_in_order_of_worth(folder, records, calibrations, max_bytes):
     report, content = cut(folder, records, max_bytes, calibrations)
     values = of(records, calibrations)
     best_first = sorted(range(len(records)), key=lambda i: (-values[i], -records[i].score, i))
@@ -113,7 +113,7 @@ def test_all_that_fits_by_worth_is_kept(folder, records, calibrations, max_bytes
     assert report.ties_dropped == sum(values[i] in last for i in best_first[kept:])
 
 
-def test_a_box_of_a_rare_class_goes_before_a_slightly_better_one_of_a_common_class(tmp_path):
+def test_a_box_of_a_rare_class_is_kept_before_a_slightly_better_one_of_a_common_class(tmp_path):
     records = [Detection(i, 1, (1, 2, 3, 4), 0.6) for i in range(100)]
     records.append(Detection(100, 2, (1, 2, 3, 4), 0.5))
     report, content = cut(tmp_path, records, 1000, [certain()])
@@ -122,7 +122,7 @@ def test_a_box_of_a_rare_class_goes_before_a_slightly_better_one_of_a_common_cla
     assert "score >= 0.5 to 0.6, by class" in describe(report)
 
 
-def test_a_class_unknown_to_the_val_set_is_judged_as_the_pool():
+def test_a_class_that_is_not_in_the_val_set_gets_the_pooled_curve():
     records = [Detection(1, 7, (1, 2, 3, 4), 0.6), Detection(1, 1, (1, 2, 3, 4), 0.6)]
     unknown, known = of(records, [certain(0.5, [ClassCalibration(1, 9, 5, 1.0, 0.5)])])
     assert unknown == known > 0
@@ -136,7 +136,7 @@ def test_a_val_set_where_nothing_is_right_leaves_the_cut_by_score(tmp_path):
 
 
 def test_less_ap_is_lost_than_by_score(tmp_path):
-    """One common class and five rare ones; learnt on one drawing, cut and scored on another."""
+    """One common class and five rare ones; learnt on one draw, cut and scored on another."""
     odds = {1: 1.0, 2: 0.9, 3: 0.8, 4: 0.9, 5: 0.7, 6: 0.8}
     shares = [0.9] + [0.02] * 5
 

@@ -1,4 +1,4 @@
-"""Val sets whose boxes are right as often as a test wants."""
+"""Val sets whose boxes are right as often as a test needs."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from parkdet.submission.records import Detection
 def val_set(
     scores: Sequence[float], right: Sequence[bool], categories: Sequence[int], missed: int = 0
 ) -> tuple[dict, list[Detection]]:
-    """A COCO truth and detections, one of each image: on its only object, or on nothing.
+    """A COCO truth and detections, one per image: on its only object, or on nothing.
 
     Args:
-        missed: objects of the first category that nothing is detected of.
+        missed: number of objects of the first category without a detection.
     """
     box = (10.0, 10.0, 40.0, 30.0)
     rows = zip(scores, right, categories, strict=True)
@@ -34,7 +34,7 @@ def val_set(
 
 
 def drawn(seed: int, boxes: int, odds: dict[int, float]) -> tuple[np.ndarray, ...]:
-    """Scores, whether right and categories; a box of class c is right with chance odds[c] s^2."""
+    """Scores, whether right, categories; a box of class c is right with probability odds[c] s^2."""
     generator = np.random.default_rng(seed)
     scores = generator.random(boxes).round(4)
     categories = generator.choice([*odds], boxes)

@@ -224,17 +224,17 @@ def test_other_errors_do_not_count_as_out_of_memory(settings, monkeypatch):
 def test_a_validation_starts_over_with_smaller_batches(
     settings, uninterrupted, monkeypatch, messages
 ):
-    original = validation.predict
+    original = validation.detect
     sizes = []
 
-    def predict(model, sources, options, device, label):
+    def detect(model, sources, options, device, label):
         sizes.append(options.batch_size)
         for number, image in enumerate(original(model, sources, options, device, label)):
             if number and options.batch_size > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             yield image
 
-    monkeypatch.setattr(validation, "predict", predict)
+    monkeypatch.setattr(validation, "detect", detect)
     train(settings)
     assert sizes == [8, 4, 2, 2]
     assert "starting over with batches of 2" in messages.text
@@ -242,9 +242,9 @@ def test_a_validation_starts_over_with_smaller_batches(
 
 
 def test_a_validation_that_never_fits_is_a_clear_error(settings, monkeypatch):
-    def predict(*_):
+    def detect(*_):
         raise MemoryError
 
-    monkeypatch.setattr(validation, "predict", predict)
+    monkeypatch.setattr(validation, "detect", detect)
     with pytest.raises(UserError, match="val_batch_size"):
         train(settings)

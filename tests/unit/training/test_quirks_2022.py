@@ -13,7 +13,7 @@ import yaml
 from parkdet.config import validate
 from parkdet.data.prepare import PrepareSettings, prepare
 from parkdet.data.samplers import EpochOrder
-from parkdet.data.training_set import read_part
+from parkdet.data.training_set import read_split
 from parkdet.detector import anchors
 from parkdet.evaluation.coco_metrics import evaluate
 from parkdet.options import inference_options, training_options
@@ -155,7 +155,7 @@ def test_category_ids_1_to_14_become_classes_0_to_13_and_backgrounds_drop(challe
     settings = PrepareSettings(root, out, 4, data.split, names=data.names)
     prepare(settings._replace(backgrounds=data.backgrounds))
     found = {}
-    for part in (read_part(out / "dataset.yaml", name) for name in ("train", "val")):
+    for part in (read_split(out / "dataset.yaml", name) for name in ("train", "val")):
         assert [category.name for category in part.categories] == data.names
         for image, labels in zip(part.images, part.labels, strict=True):
             found[image.id] = labels[:, 0].tolist()

@@ -4,7 +4,7 @@ import math
 
 from hostile.case import Case, box
 
-NO_ID = "image without a whole number as id"
+NO_ID = "image id is not a whole number"
 NOT_NUMBERS = "bbox is not four finite numbers"
 NO_SIDE = "box without width or height"
 OUTSIDE = "box is outside the image or too small to see"
@@ -30,7 +30,7 @@ def again(**changes):
 
 
 def numbered(*numbers):
-    """Images that have these ids, each with a box."""
+    """Images with these ids, each with a box."""
 
     def spoil(source) -> None:
         for number in numbers:
@@ -52,7 +52,7 @@ def boxes(*entries):
 
 
 def odd_id(number):
-    """An image without boxes whose id is this."""
+    """An image with this id and without boxes."""
 
     def spoil(source) -> None:
         source.add("odd_1.png")

@@ -31,10 +31,10 @@ class Case(NamedTuple):
     Attributes:
         what: is wrong, in a few words.
         outcome: a key of `OUTCOMES`.
-        says: the problem in issues.csv, or a part of the message or warning.
-        spoil: puts it into a sound data set before the JSON files are written.
-        after: puts it there afterwards, given the data set's folder.
-        around: what holds while prepare_dataset.py runs, given data set and output.
+        says: the problem in issues.csv, or a piece of the message or warning.
+        spoil: spoils a sound data set before its JSON files are written.
+        after: spoils it afterwards, given its folder.
+        around: wraps the run of prepare_dataset.py, given data set and output.
         options: of prepare_dataset.py; {root} stands for the data set's folder.
     """
 
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
 
 def image(make: Callable[[Path], Any], name: str = "bad_1.png") -> Callable[[Any], None]:
-    """Lists an image with two boxes whose file is what ``make`` makes of a path (maybe none)."""
+    """Lists an image with two boxes whose file is made by ``make``, given its path (maybe none)."""
 
     def spoil(source: Any) -> None:
         source.add(name, [(3, 1, 1, 5, 5), (7, 2, 2, 6, 6)])
@@ -61,12 +61,12 @@ def image(make: Callable[[Path], Any], name: str = "bad_1.png") -> Callable[[Any
 
 
 def entry(**values: Any) -> Callable[[Any], None]:
-    """Changes values of the first image's entry; None takes a key away."""
+    """Changes values in the first image's entry; None removes the key."""
     return lambda source: _change(source.images[0], values)
 
 
 def box(**values: Any) -> Callable[[Any], None]:
-    """Changes values of the first box's entry; None takes a key away."""
+    """Changes values in the first box's entry; None removes the key."""
     return lambda source: _change(source.annotations[0], values)
 
 

@@ -1,4 +1,4 @@
-"""Annotation files that are no JSON, are not COCO, or hold nothing; and sets that are empty."""
+"""Annotation files that are not JSON, are not COCO, or hold nothing; and sets that are empty."""
 
 import os
 from unittest.mock import patch
@@ -16,12 +16,12 @@ def text(content: str | bytes):
 
 
 def with_key(key: str, value: str):
-    """Train.json with one more key, whose value is JSON text."""
+    """Train.json with one more key, whose value is given as JSON text."""
     return changed(lambda sound: f'{{"{key}": {value}, '.encode() + sound[1:])
 
 
 def changed(change):
-    """Train.json as ``change`` makes it from a sound one."""
+    """A sound Train.json changed by ``change``."""
 
     def after(root) -> None:
         path = root / TRAIN
@@ -31,7 +31,7 @@ def changed(change):
 
 
 def in_place(name: str, make):
-    """What ``make`` makes of a path, in place of a file of the data set."""
+    """A file of the data set, replaced by what ``make`` makes at its path."""
 
     def after(root) -> None:
         (root / "test/images").mkdir(parents=True)

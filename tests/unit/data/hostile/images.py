@@ -1,4 +1,4 @@
-"""Image files that are damaged, are something else, or hold pixels of unusual form."""
+"""Image files that are damaged, are something else, or have an unusual pixel format."""
 
 import os
 import struct
@@ -39,7 +39,7 @@ def bomb(path: Path) -> None:
 
 
 def text_bomb(path: Path) -> None:
-    """A PNG with a comment of a few kilobytes that unpacks to eight megabytes."""
+    """A PNG whose comment of a few kilobytes unpacks to eight megabytes."""
     sound = noise("png")
     text = chunk(b"zTXt", b"Comment\0\0" + compress(bytes(8_000_000)))
     path.write_bytes(sound[:33] + text + sound[33:])  # after signature and IHDR
@@ -98,7 +98,7 @@ def inside(path: Path) -> None:
 
 
 def in_test_set(make=None, **values):
-    """A test set of a sound image and one with other content or values."""
+    """A test set of a sound image and one whose content or values are changed."""
 
     def spoil(source) -> None:
         source.add_test("good_1.png", 901)
@@ -211,7 +211,7 @@ TEST_IMAGES = [
     Case(
         "test image whose id is a string",
         "left out",
-        "image without a whole number as id",
+        "image id is not a whole number",
         in_test_set(id="902"),
     ),
 ]

@@ -1,4 +1,4 @@
-"""What happens to the machine or to the output folder while prepare_dataset.py works."""
+"""What happens to the machine or the output folder while prepare_dataset.py runs."""
 
 import errno
 import fcntl
@@ -21,7 +21,7 @@ SPACE = 200_000  # bytes: less than the prepared set takes
 
 @contextmanager
 def read_only(root: Path, out: Path) -> Iterator[None]:
-    """No right to write anywhere in the source; who is root is watched instead (see `watch`)."""
+    """No write permission anywhere in the source; root is watched instead (see `watch`)."""
     paths = [root, *root.rglob("*")]
     for path in paths:
         path.chmod(path.stat().st_mode & ~0o222)
@@ -32,8 +32,8 @@ def read_only(root: Path, out: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk(root: Path, out: Path) -> Iterator[None]:
-    """The output on a file system with too little space; without the right to mount one, no file
-    can grow beyond that size."""
+    """The output on a file system with too little space; or, without the right to mount one, a
+    limit of that size for each file."""
     out.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "none", str(out)]
     if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
@@ -73,14 +73,14 @@ def no_links(root: Path, out: Path) -> Iterator[None]:
 
 @contextmanager
 def full_at_last(root: Path, out: Path) -> Iterator[None]:
-    """A disk that says only when data are to reach it that it is full, as network disks do."""
+    """A disk that reports that it is full only when data is flushed, as network disks do."""
     with patch("os.fsync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
         yield
 
 
 @contextmanager
 def another_run(root: Path, out: Path) -> Iterator[None]:
-    """Another run is at work in the output folder."""
+    """Another run is using the output folder."""
     out.mkdir()
     descriptor = os.open(out, os.O_RDONLY)
     try:
@@ -107,7 +107,7 @@ def in_output(name: str):
 
 @contextmanager
 def rests(root: Path, out: Path) -> Iterator[None]:
-    """A run that was killed has left its folder."""
+    """A killed run has left its folder behind."""
     left = out / ".parkdet-new-abc/images"
     left.mkdir(parents=True)
     (left / "half.png").write_bytes(b"x")
@@ -179,7 +179,7 @@ CASES = [
     Case(
         "output folder among the source images",
         "refused",
-        "choose a folder outside of it",
+        "choose a folder outside it",
         options=("--out={root}/train/images/new",),
     ),
     Case("output folder is the data set's", "refused", "did not write", options=("--out={root}",)),

@@ -1,4 +1,4 @@
-"""Names of image files: some lead elsewhere or cannot be held by a list, some only look odd."""
+"""Names of image files: some lead elsewhere or cannot stand in a list, some only look odd."""
 
 import unicodedata
 
@@ -8,18 +8,18 @@ OUT = "file_name leads out of the image folder"
 CHARACTERS = "file_name holds characters that an image list cannot hold"
 NO_NAME = "image without a file_name"
 NOT_PLAIN = "file_name is not a plain path"
-SUFFIX = "file_name has no suffix of an image that can be read"
+SUFFIX = "file_name has no supported image suffix"
 FORM = "file_name is on disk in another Unicode form"
 CLASH = "label file would clash with another image's, or not be found"
 NFC, NFD = (unicodedata.normalize(form, "주차장_1.png") for form in ("NFC", "NFD"))
-LONGEST = "가" * 83 + "_1"  # with its suffix 255 bytes, the most that file systems take
+LONGEST = "가" * 83 + "_1"  # 255 bytes with its suffix, the most that file systems take
 
 
 def listed(name):
     """Lists an image of this name without making its file."""
 
     def spoil(source) -> None:
-        source.draw("secret.png", part=".")  # where ../ would lead
+        source.draw("secret.png", split=".")  # where ../ would lead
         source.images.append({"id": 77, "file_name": name})
 
     return spoil

@@ -27,7 +27,7 @@ BEGIN, END = (
 
 
 def render(page: str) -> str:
-    """The page with the tables anew between their two marks."""
+    """The page with new tables between their two marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"

@@ -1,4 +1,4 @@
-"""Runs prepare_dataset.py within the tests' process, and sees whatever it writes."""
+"""Runs prepare_dataset.py within the test process and records whatever it writes."""
 
 import os
 import stat
@@ -43,6 +43,6 @@ def tree(folder: Path) -> dict[str, object]:
 
 
 def is_one_paragraph(message: str) -> bool:
-    """The last line of bearable length says all, but for the tree of the expected layout."""
+    """Whether the last line, of bearable length, says it all, but for the tree of the layout."""
     last = message.partition(" of this form:")[0].splitlines()[-1]
     return last.startswith("prepare_dataset.py: ") and len(last) < 1500

@@ -1,7 +1,7 @@
-"""Drawn annotation files and names, through the whole of prepare_dataset.py.
+"""Random annotation files and names, put through the whole of prepare_dataset.py.
 
-Each ends well with every image and box accounted for, or with one message; nothing is ever written
-outside the output folder. PARKDET_FUZZ=N tries N of each, drawn anew (`make fuzz`).
+Each run succeeds with every image and box accounted for, or ends with one message; nothing is ever
+written outside the output folder. PARKDET_FUZZ=N tries N of each, drawn anew (`make fuzz`).
 """
 
 import contextlib
@@ -118,7 +118,7 @@ names_listed = st.sampled_from([*(image["file_name"] for image in SOUND), "b_7.p
 
 
 def entries(**values):
-    """Lists of objects that lack some keys, and whose values are now and then of any kind."""
+    """Lists of objects that lack some keys and now and then have values of any kind."""
     keys = {key: value | anything for key, value in values.items()}
     return st.lists(st.fixed_dictionaries({}, optional=keys), max_size=5)
 
@@ -148,7 +148,7 @@ def test_values_of_any_kind(picture, content):
     check(json.dumps(content).encode(), [*names, "b_7.png"], picture)
 
 
-parts = st.one_of(
+name_pieces = st.one_of(
     st.sampled_from(["..", ".", "/", "/", "images", "labels", "train", "a", "A", "가", "~", "-"]),
     st.sampled_from(["\0", "\n", "\u2028", "\ud800", "\x1b[2J", " ", "\\", "$(id)", ";", "'", '"']),
     st.sampled_from(
@@ -158,14 +158,14 @@ parts = st.one_of(
 )
 names = st.builds(
     lambda stem, suffix: "".join(stem) + suffix,
-    st.lists(parts, min_size=1, max_size=5),
+    st.lists(name_pieces, min_size=1, max_size=5),
     st.sampled_from([".png", ".png", ".PNG", ".jpg", ".txt", ""]),
 )
 
 
 @fuzz
 @given(st.lists(names, min_size=1, max_size=4))
-def test_any_names_leave_the_rest_of_the_set_usable(picture, names):
+def test_no_name_makes_the_rest_of_the_set_unusable(picture, names):
     listed = [{"id": 10 + k, "file_name": name} for k, name in enumerate(names)]
     boxes = [{**BOXES[0], "id": 10 + k, "image_id": 10 + k} for k in range(len(names))]
     content = {

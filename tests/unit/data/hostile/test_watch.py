@@ -1,4 +1,4 @@
-"""The watch over the file system sees what the tests rely on it to see."""
+"""The watch over the file system sees what the tests rely on."""
 
 import os
 import shutil

@@ -1,11 +1,11 @@
-"""Sees every change that this process makes to the file system, wherever it is made."""
+"""Records every change that this process makes to the file system, wherever it is made."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CHANGES = {  # audit event: places of (path, descriptor of the folder that it is relative to)
+CHANGES = {  # audit event: indices of (path, descriptor of the folder that it is relative to)
     "os.mkdir": ((0, 2),),
     "os.rmdir": ((0, 1),),
     "os.remove": ((0, 1),),
@@ -24,7 +24,7 @@ _changed: list[str] | None = None
 
 @contextmanager
 def changed_paths() -> Iterator[list[str]]:
-    """Yields a list that gets the real path of everything written, made, moved or removed."""
+    """Yields a list that collects the real path of everything written, made, moved or removed."""
     global _changed
     _changed = found = []
     try:
@@ -46,7 +46,7 @@ def _audit(event: str, arguments: tuple) -> None:
 
 
 def _real(path: str | bytes | int, folder: int) -> str:
-    """The path without links but for its last part, which is what is changed itself."""
+    """The path with links resolved except for its last component, which itself is changed."""
     if isinstance(path, int):
         return os.path.realpath(f"/proc/self/fd/{path}")
     start = f"/proc/self/fd/{folder}/" if folder >= 0 else ""

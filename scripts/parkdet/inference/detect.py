@@ -1,4 +1,4 @@
-"""Detections of many images: decoded ahead in threads, computed in batches, given in order."""
+"""Detects on many images: decodes them ahead in threads, in batches, with results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,52 +18,52 @@ from parkdet.inference.batches import Batch, plan_batches
 from parkdet.inference.letterbox import Picture, image_size, load_picture, padded_shape
 from parkdet.inference.sources import ImageSource
 from parkdet.inference.streams import start_streams
-from parkdet.inference.views import VIEWS, predict_views, predict_views_apart
+from parkdet.inference.views import VIEWS, candidates_by_view, candidates_of_views
 from parkdet.progress import track
 
 DECODERS = 4  # threads
-AHEAD = 3  # batches a stream, with that which it computes
+AHEAD = 3  # batches per stream, including the one it works on
 
 Found = list[tuple[Picture, Sequence[torch.Tensor]]]
 
 
 @dataclass(frozen=True)
-class PredictSettings:
-    """What decides the detections of a model on an image."""
+class DetectSettings:
+    """What the detections of a model in an image depend on."""
 
     imgsz: int
     """Long side in pixels."""
     confidence: float
     """Least score, exclusive."""
     iou: float
-    """Overlap above which the weaker box of a class goes."""
+    """Overlap above which the lower-scoring box of a class is removed."""
     max_detections: int
-    """Most detections an image."""
+    """Most detections per image."""
     tta: bool
     """Test-time augmentation: three views."""
     batch_size: int
-    """Images a step."""
+    """Images per step."""
     precision: str = "fp32"
     """fp32, bf16 or fp16."""
     fuse: str = "nms"
-    """How views, and detectors, become one: nms, or wbf (weighted boxes fusion)."""
+    """How views, and detectors, are fused: nms, or wbf (weighted boxes fusion)."""
     multi_label: bool = True
-    """A candidate may stand for several classes."""
+    """One candidate may give boxes of several classes."""
     classes: tuple[int, ...] | None = None
     """Class indices to detect; None: all."""
     full_batches: bool = True
-    """Pad a batch that lacks images. Arithmetic may differ in the last bits between batch sizes;
-    with full batches a detection does not depend on which other images there are."""
+    """Pad batches that are not full. Results may differ in the last bits between batch sizes; with
+    full batches a detection does not depend on which other images there are."""
 
     @property
     def results_per_image(self) -> int:
-        """How many ``ImageDetections`` an image has: one per view if they are yet to be fused."""
+        """``ImageDetections`` per image: one for each view if the views are fused later, else 1."""
         return len(VIEWS) if self.tta and self.fuse == "wbf" else 1
 
 
 @dataclass(frozen=True)
 class ImageDetections:
-    """What was found on an image, by falling score."""
+    """Detections in an image, by descending score."""
 
     id: int
     boxes: numpy.ndarray
@@ -74,40 +74,39 @@ class ImageDetections:
     """(n,) int64."""
 
 
-def predict(
+def detect(
     model: nn.Module | FastDetector,
     sources: Sequence[ImageSource],
-    settings: PredictSettings,
+    settings: DetectSettings,
     device: torch.device,
     label: str = "infer",
 ) -> Iterator[ImageDetections]:
-    """Detects on every image once and yields the results in the order of ``sources``.
+    """Detects once on each image and yields the results in the order of ``sources``.
 
-    Where ``settings.results_per_image`` is more than one, those of an image follow one another.
+    If ``settings.results_per_image`` is more than one, the results of an image follow one another.
 
-    On a CPU each image is computed alone and by one thread, several images at a time, so its
+    On a CPU each image is processed alone and by one thread, several images at a time, so its
     detections depend neither on other images nor on the number of threads, unless there are more
     threads than images in a batch. Memory does not grow with the number of images.
 
     Args:
-        model: a yolov5 detector on ``device``, which stays as it is.
-        label: name of the progress shown.
+        model: a yolov5 detector on ``device``; it is not changed.
+        label: name of the progress display.
 
     Raises:
-        UserError: an image cannot be read; names it. Headers are read before anything else.
+        UserError: an image cannot be read; names it. All headers are read first.
     """
     stride, step = largest_stride(model), images_a_step(settings, device)
     sizes = map_in_threads(image_size, [source.path for source in sources], f"{label}: headers")
     batches = plan_batches([padded_shape(*size, settings.imgsz, stride) for size in sizes], step)
     if not isinstance(model, FastDetector):
         model = FastDetector(model, settings.precision, device)
-    compute = partial(_detect, model, replace(settings, batch_size=step), device)
+    detect_batch = partial(_detect_batch, model, replace(settings, batch_size=step), device)
     streams = min(torch.get_num_threads(), settings.batch_size) if step == 1 else 1
     waiting: dict[int, list[ImageDetections]] = {}
     following = 0
-    computed = _computed(batches, sources, settings.imgsz, compute, streams)
-    shown = track(computed, len(sources), label, "images", size=_images)
-    for batch, found in shown:
+    finished = _detect_ahead(batches, sources, settings.imgsz, detect_batch, streams)
+    for batch, found in track(finished, len(sources), label, "images", size=_images):
         for index, (picture, results) in zip(batch.indices, found, strict=True):
             waiting[index] = [_in_source(sources[index].id, picture, boxes) for boxes in results]
         while following in waiting:
@@ -119,19 +118,19 @@ def _images(result: tuple[Batch, Found]) -> int:
     return len(result[0].indices)
 
 
-def images_a_step(settings: PredictSettings, device: torch.device) -> int:
-    """How many images go through the detector together: on a CPU each one goes alone."""
+def images_a_step(settings: DetectSettings, device: torch.device) -> int:
+    """How many images go through the detector together: on a CPU each goes alone."""
     return 1 if device.type == "cpu" else settings.batch_size
 
 
-def _computed(
+def _detect_ahead(
     batches: Sequence[Batch],
     sources: Sequence[ImageSource],
     imgsz: int,
-    compute: Callable[[list[Future[Picture]]], Found],
+    detect_batch: Callable[[list[Future[Picture]]], Found],
     streams: int,
 ) -> Iterator[tuple[Batch, Found]]:
-    """What ``compute`` makes of each batch; threads decode and compute a few batches ahead."""
+    """Each batch with what ``detect_batch`` gives; threads decode and detect some batches ahead."""
     queue: deque[tuple[Batch, Future[Found]]] = deque()
     decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
     pool = start_streams(streams)
@@ -139,7 +138,7 @@ def _computed(
         for batch in batches:
             paths = [sources[index].path for index in batch.indices]
             pictures = [decoders.submit(load_picture, path, imgsz, batch.shape) for path in paths]
-            queue.append((batch, pool.submit(compute, pictures)))
+            queue.append((batch, pool.submit(detect_batch, pictures)))
             if len(queue) > AHEAD * streams:
                 yield _finished(*queue.popleft())
         while queue:
@@ -154,9 +153,9 @@ def _finished(batch: Batch, found: Future[Found]) -> tuple[Batch, Found]:
 
 
 @torch.inference_mode()
-def _detect(
+def _detect_batch(
     detector: FastDetector,
-    settings: PredictSettings,
+    settings: DetectSettings,
     device: torch.device,
     pictures: list[Future[Picture]],
 ) -> Found:
@@ -168,7 +167,7 @@ def _detect(
         pixels = numpy.concatenate(
             (pixels, numpy.zeros_like(pixels, shape=(missing, *pixels.shape[1:])))
         )
-    # (n, height, width, 3) permuted is what torch calls channels last: no copy, and fast.
+    # (n, height, width, 3), permuted, is torch's channels-last format: fast, and without a copy.
     images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255)
     found = [
         non_max_suppression(
@@ -179,19 +178,19 @@ def _detect(
             settings.multi_label,
             classes=settings.classes,
         )
-        for candidates in _see(detector, settings, images)
+        for candidates in _candidates(detector, settings, images)
     ]
     return list(zip(loaded, zip(*found, strict=True), strict=True))
 
 
-def _see(
-    detector: FastDetector, settings: PredictSettings, images: torch.Tensor
+def _candidates(
+    detector: FastDetector, settings: DetectSettings, images: torch.Tensor
 ) -> list[list[torch.Tensor]]:
-    """Candidates of each result, for each image."""
+    """For each of the results per image, the candidates of each image."""
     if settings.results_per_image > 1:
-        return predict_views_apart(detector, images, settings.confidence)
-    see = partial(predict_views, detector) if settings.tta else detector
-    return [see(images, settings.confidence)]
+        return candidates_by_view(detector, images, settings.confidence)
+    look = partial(candidates_of_views, detector) if settings.tta else detector
+    return [look(images, settings.confidence)]
 
 
 def _in_source(image_id: int, picture: Picture, found: torch.Tensor) -> ImageDetections:
