@@ -35,7 +35,7 @@ def test_metrics_and_analysis_are_written_with_sidecars(folder, capsys):
     analysis = json.loads((folder / "analysis_of_metrics.json").read_text())
     assert analysis["confusion"]["counts"] == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert (folder / "analysis_of_metrics.json.provenance.json").is_file()
-    assert "1 of 2 detections are of categories that" in capsys.readouterr().err
+    assert "1 of 2 detections do not count: their categories" in capsys.readouterr().err
 
 
 def test_metrics_are_reproducible(folder):
