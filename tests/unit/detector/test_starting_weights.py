@@ -56,7 +56,7 @@ def test_another_file_in_place_of_a_release_is_not_taken_for_it(
     (tmp_path / "weights").mkdir()
     shutil.copy(foreign, "weights/yolov5n.pt")
     assert command("--source", "yolov5n", "--out", "out.pt") == 2
-    assert "give ./weights/yolov5n.pt as the path" in capsys.readouterr().err
+    assert "give them as ./weights/yolov5n.pt" in capsys.readouterr().err
     assert command("--source", "./weights/yolov5n.pt", "--out", "out.pt") == 0
 
 
