@@ -135,7 +135,7 @@ def test_transfer_can_leave_out_the_anchors(checkpoint):
         ({"category_ids": ["a"]}, "wrong type"),
         ({"category_ids": list(range(100))}, "wrong type or length"),
         ({"imgsz": "640"}, "wrong type"),
-        ({"state": {"a": 3}}, "not a tensor"),
+        ({"state": {"a": 3}}, "where a tensor should be"),
         ({"architecture": {}}, "field is missing or wrong"),
     ],
 )

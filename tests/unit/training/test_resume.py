@@ -100,13 +100,13 @@ def interrupt_each_batch(monkeypatch):
 def test_a_signal_in_the_validation_keeps_the_epoch(settings, uninterrupted, monkeypatch, workers):
     settings = dataclasses.replace(settings, workers=workers)
     with monkeypatch.context() as patch:
-        original = validation.predict
+        original = validation.detect
 
         def interrupted(*arguments):
             os.kill(os.getpid(), signal.SIGUSR1)
             return original(*arguments)
 
-        patch.setattr(validation, "predict", interrupted)
+        patch.setattr(validation, "detect", interrupted)
         with pytest.raises(StoppedEarly, match=r"SIGUSR1: the validation was interrupted.*000003"):
             train(settings)
     assert progress(settings)[-1] == "epoch-000001-batch-000003"
