@@ -1,4 +1,4 @@
-"""What stays behind the objects for a whole recording: tarmac, markings, green, houses, sky."""
+"""The fixed background of a recording: tarmac, markings, greenery, houses, sky."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from parkdet.demo.lot import BAY_DEPTH, BAY_WIDTH, Lot
 from parkdet.demo.painter import FINE
 from parkdet.demo.solid import Colour, shade
 
-PAVEMENT = 2.6  # metres deep, beyond the kerb
-GREEN = 4.5  # metres of grass beyond the pavement
-_YARD = 2.5  # metres of grass between the hedge's green and the houses
-_WIDE = 60.0  # half the width of what is painted, metres
-_STAIN_SCALE = 8.0  # pixels a metre
+PAVEMENT = 2.6  # metres deep, behind the kerb
+GREEN = 4.5  # metres of grass behind the pavement
+_YARD = 2.5  # metres of grass between the hedge's strip and the houses
+_WIDE = 60.0  # half the painted width, metres
+_STAIN_SCALE = 8.0  # pixels per metre
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Backdrop:
 
     Attributes:
         albedo: (height, width, 3) float32, colours under white light, 0 to 255.
-        glow: (height, width, 3) float32, lit windows and lamps, 0 to 255; zero by day.
+        glow: (height, width, 3) float32, lit windows and lamps, 0 to 255; 0 by day.
         pool: (height, width, 1) float32, strength of the main light.
-        ground: (height, width, 2) ground point that each pixel shows, metres.
+        ground: (height, width, 2) the ground point that each pixel shows, metres.
     """
 
     albedo: np.ndarray
@@ -37,7 +37,7 @@ class Backdrop:
 
 
 class _Brush:
-    """Paints polygons given in metres on the fine canvas, and at night what glows on another."""
+    """Paints polygons given in metres on the fine canvas and, at night, what glows on another."""
 
     def __init__(self, camera: Camera, night: bool) -> None:
         self.camera = camera.scaled(FINE)
@@ -244,7 +244,7 @@ def _tree(brush: _Brush, x: float, y: float, rng: np.random.Generator) -> None:
 
 def _lamp_posts(brush: _Brush, lot: Lot, light: Light) -> None:
     for x, y in lot.lamps:
-        if y < lot.kerb:  # the one that lights the foreground stands beside the picture
+        if y < lot.kerb:  # the post that lights the foreground is outside the image
             continue
         brush.wall((x - 0.06, x + 0.06), y, (0, 6.2), (92, 96, 102))
         brush.wall((x - 0.7, x + 0.7), y, (6.1, 6.22), (92, 96, 102))
@@ -268,7 +268,7 @@ def _texture(ground: np.ndarray, lot: Lot, light: Light, rng: np.random.Generato
 
 
 def _oil_stains(lot: Lot, rng: np.random.Generator) -> np.ndarray:
-    """Map of the tarmac by (y, x + 32 m), _STAIN_SCALE pixels a metre: 1 where it is stained."""
+    """Map of the tarmac by (y, x + 32 m), _STAIN_SCALE pixels per metre; 1 is fully stained."""
     stains = np.zeros((int(40 * _STAIN_SCALE), int(64 * _STAIN_SCALE)), dtype=np.float32)
     for row in lot.rows:
         for number in range(-8, 9):

@@ -1,7 +1,7 @@
 """A pinhole camera above a flat lot: from metres on the ground to pixels and back.
 
 World axes: x to the right and y away from the camera along the ground, z up, in metres. The camera
-stands over (x, 0). Pixels: u to the right, v down, the image's top left corner at (0, 0).
+stands over (x, 0). Pixels: u to the right, v down, the image's top left corner is (0, 0).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-NEAREST = 0.5  # metres; what is nearer than this is cut off
+NEAREST = 0.5  # metres; anything nearer is clipped
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Camera:
     """Where the camera stands and looks.
 
     Attributes:
-        width: of the image in pixels.
-        height: of the image in pixels.
-        focal: focal length in pixels.
+        width: image width in pixels.
+        height: image height in pixels.
+        focal: focal length, in pixels.
         position: (x, y, z) in metres.
-        yaw: turn to the right of the y axis in radians.
-        pitch: tilt below the horizon in radians.
+        yaw: rotation from the y axis to the right, in radians.
+        pitch: tilt below the horizon, in radians.
     """
 
     width: int
@@ -43,7 +43,7 @@ class Camera:
         return np.array([right, down, forward])
 
     def scaled(self, factor: int) -> "Camera":
-        """The same view on an image of ``factor`` times the size."""
+        """The same view in an image ``factor`` times the size."""
         size = (self.width * factor, self.height * factor, self.focal * factor)
         return Camera(*size, self.position, self.yaw, self.pitch)
 
@@ -58,7 +58,7 @@ class Camera:
         return self._pixels(viewed[:, :2], depth), depth
 
     def project_polygon(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (m, 2) of a polygon (n, 3), cut where it comes too near (maybe all of it)."""
+        """Pixels (m, 2) of a polygon (n, 3), clipped where it is too near (possibly entirely)."""
         viewed = self.view(points)
         if (viewed[:, 2] >= NEAREST).all():
             return self._pixels(viewed[:, :2], viewed[:, 2])
@@ -77,7 +77,7 @@ class Camera:
         return sideways * (self.focal / depth)[:, None] + centre
 
     def ground(self, pixels: np.ndarray) -> np.ndarray:
-        """Ground points (..., 2) seen at pixels (..., 2); at or above the horizon: far away."""
+        """Ground points (..., 2) seen at pixels (..., 2); far away at or above the horizon."""
         pixels = np.asarray(pixels)
         right = (pixels[..., 0] - self.width / 2) / self.focal
         down = (pixels[..., 1] - self.height / 2) / self.focal
@@ -89,7 +89,7 @@ class Camera:
         return np.stack((self.position[0] + x * reach, self.position[1] + y * reach), axis=-1)
 
     def sees(self, x: float, y: float, margin: float = 0.03) -> bool:
-        """Whether a ground point lies in the image, ``margin`` of its size from the edge."""
+        """Whether a ground point lies in the image, ``margin`` of its size or more inside."""
         if self.view(np.array([[x, y, 0.0]]))[0, 2] < NEAREST:
             return False
         (u, v), _ = (array[0] for array in self.project(np.array([[x, y, 0.0]])))

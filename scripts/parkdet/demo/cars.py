@@ -1,4 +1,4 @@
-"""Models of the smaller vehicles: sedan, SUV, taxi and van."""
+"""Models of the smaller road vehicles: sedan, SUV, taxi and van."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def pick(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
 def lights(
     solid: Solid, front: float, rear: float, half_width: float, z: float, lit: bool, tall: float = 0
 ) -> None:
-    """Head lamps, tail lamps and number plates at both ends of a vehicle."""
+    """Headlamps, tail lamps and number plates at both ends of a vehicle."""
     glow = 1.0 if lit else 0.0
     outer, inner = half_width * 0.94, half_width * 0.58
     for hand in (1, -1):
@@ -87,7 +87,7 @@ _HALF_CIRCLE = [(float(np.cos(a)), float(np.sin(a))) for a in np.linspace(-0.3, 
 
 
 def _three_box(paint: Colour, lit: bool) -> Solid:
-    """Bonnet, cabin and boot: what sedans and taxis share."""
+    """Bonnet, cabin and boot, which sedans and taxis share."""
     solid = Solid()
     solid.block((-2.1, 2.1), 0.78, (0.1, 0.4), (18, 18, 20))
     wide = 0.91
@@ -109,7 +109,7 @@ def _three_box(paint: Colour, lit: bool) -> Solid:
 
 
 def sedan(rng: np.random.Generator, lit: bool = False) -> Model:
-    """A saloon car; ``lit``: its lamps are on."""
+    """A saloon car; ``lit`` turns its lamps on."""
     return _three_box(pick(rng, SEDAN_PAINTS), lit).build(4.75, 1.85)
 
 

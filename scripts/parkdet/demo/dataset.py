@@ -1,4 +1,4 @@
-"""Writes the demo set in the challenge's layout: names, pictures and annotation files.
+"""Writes the demo set in the challenge's layout: names, images and annotation files.
 
 Everything in it is synthetic: drawn by this package from a seed, with no photograph involved.
 """
@@ -28,7 +28,7 @@ from parkdet.progress import track
 CATEGORIES = [{"id": number, "name": name} for number, name in enumerate(CLASSES, start=1)]
 _REGIONS = ("서울특별시", "경기도", "인천광역시", "부산광역시", "대전광역시", "강원도", "제주도")
 _SIDES = ("right", "left", "front", "rear")
-_IDS_A_RECORDING = 20  # image ids start anew at a multiple of this, so that they have gaps
+_IDS_A_RECORDING = 20  # each starts its image ids at a multiple of this, which leaves gaps
 _UNFINISHED = ".unfinished"
 
 
@@ -37,10 +37,10 @@ class Recording:
     """Consecutive frames of one camera.
 
     Attributes:
-        seed: of the whole set.
-        number: of the recording, counted over train and test together.
-        frames: how many.
-        cast: objects of each class.
+        seed: the seed of the whole set.
+        number: the recording's number, counted across train and test.
+        frames: number of frames.
+        cast: number of objects of each class.
         size: (width, height) of the images in pixels.
     """
 
@@ -51,7 +51,7 @@ class Recording:
     size: tuple[int, int]
 
     def generator(self, *purpose: int) -> np.random.Generator:
-        """Random numbers that depend on the set's seed, the recording and the purpose alone."""
+        """Random numbers that depend only on the set's seed, the recording and the purpose."""
         return np.random.default_rng((self.seed, self.number, *purpose))
 
 
@@ -66,12 +66,12 @@ class Picture:
 def write_demo_set(
     out: Path, seed: int, train_images: int, test_images: int, size: tuple[int, int], workers: int
 ) -> dict[str, dict[str, int]]:
-    """Writes the whole set; the same arguments give the same bytes, whatever ``workers``.
+    """Writes the whole set; the same arguments give the same bytes, whatever ``workers`` is.
 
     Args:
         out: folder to write to; an earlier demo set in it is replaced.
         size: (width, height) of the images in pixels.
-        workers: processes that draw.
+        workers: number of drawing processes.
 
     Returns:
         For "train" and "test", the number of boxes of each class.
@@ -101,7 +101,7 @@ def write_demo_set(
 
 
 def _check_free(out: Path) -> None:
-    """Refuses a folder that holds anything but an earlier demo set."""
+    """Refuses a folder that holds files other than an earlier demo set."""
     files = (path for path in out.rglob("*") if path.is_file())
     if not any(_UNFINISHED not in path.parts for path in files):
         return
@@ -174,7 +174,7 @@ def draw_recording(job: tuple[Recording, Path]) -> list[Picture]:
 
 
 def file_names(recording: Recording, scene: Scene) -> list[str]:
-    """Names in the challenge's pattern: date, region, weather, time of day, side, numbers."""
+    """File names in the challenge's pattern: date, region, weather, time of day, side, numbers."""
     rng = recording.generator(1000)
     day = f"2020{rng.integers(9, 13):02d}{rng.integers(1, 29):02d}"
     region, side = _REGIONS[rng.integers(len(_REGIONS))], _SIDES[rng.integers(len(_SIDES))]
@@ -205,7 +205,7 @@ def _write_annotations(
 
 
 def _coco(pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Pictures as a COCO data set; areas are those of the boxes, in pixels."""
+    """The images as a COCO data set; areas are box areas, in pixels."""
     numbers = {category["name"]: category["id"] for category in CATEGORIES}
     annotations = []
     for picture in pictures:

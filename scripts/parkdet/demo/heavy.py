@@ -60,7 +60,7 @@ def bus(rng: np.random.Generator, lit: bool = False) -> Model:
 def _front_window(
     solid: Solid, x: float, outline: list[tuple[float, float]], height: float
 ) -> None:
-    """Windscreen on the raked front of a coach."""
+    """The windscreen on the raked front of a coach."""
 
     def onto(points: list[tuple[float, float]]) -> list[tuple[float, float, float]]:
         return [(x + 0.02 - 0.25 * (z - 1.1) / (height - 1.3), y, z) for y, z in points]
@@ -102,7 +102,7 @@ _EIGHT = np.linspace(np.pi / 8, 2 * np.pi + np.pi / 8, 8, endpoint=False)
 
 
 def truck(rng: np.random.Generator, lit: bool = False) -> Model:
-    """A light lorry: a coloured cab and a tall cargo box behind it, with a gap between."""
+    """A light truck: a coloured cab and, behind a gap, a tall cargo box."""
     paint, cargo = pick(rng, CAB_PAINTS), pick(rng, CARGO_PAINTS)
     solid, half = Solid(), 0.94
     solid.block((-2.7, 2.4), 0.5, (0.42, 0.62), (30, 30, 32))

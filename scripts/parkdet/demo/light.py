@@ -1,4 +1,4 @@
-"""Daylight, weather and lamps: how bright things are, and the mood of the picture."""
+"""Daylight, weather and lamps: how bright things are, and the mood of the image."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 Weather = Literal["맑음", "흐림", "비"]
-"""Clear, overcast, rain: the words of the challenge's file names."""
+"""Clear, overcast, rain, as written in the challenge's file names."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Light:
         weather: clear, overcast or rain.
         night: whether lamps replace the sun.
         sun: (3,) unit vector towards the main light.
-        sky: (3,) red, green, blue factor of the light from everywhere.
-        beam: (3,) the same of the main light on a face at right angles to it.
+        sky: (3,) red, green, blue factor of the ambient light.
+        beam: (3,) the same for the main light on a face perpendicular to it.
         shadow: how much of the main light a shadow takes away, 0 to 1.
-        lamps: (k, 2) where lamp posts stand, metres; empty by day.
+        lamps: (k, 2) positions of the lamp posts, metres; empty by day.
         noise: standard deviation of the sensor noise, grey levels.
     """
 
@@ -34,7 +34,7 @@ class Light:
     noise: float
 
     def pool(self, places: np.ndarray) -> np.ndarray:
-        """Strength of the main light at ground points (..., 2): 1 by day, pools at night."""
+        """Main light at ground points (..., 2): 1 by day, pools of light at night."""
         places = np.asarray(places, dtype=np.float32)
         if not self.night:
             return np.ones(places.shape[:-1], dtype=np.float32)
@@ -47,7 +47,7 @@ class Light:
     def on_faces(self, normals: np.ndarray, place: np.ndarray) -> np.ndarray:
         """(k, 3) factors for faces with unit normals (k, 3) of an object at ``place`` (2,).
 
-        A zero normal stands for something round, lit half from the side.
+        A zero normal stands for something round, partly lit from the side.
         """
         round_ones = ~normals.any(axis=1)
         direct = np.maximum(normals @ self.sun, 0)
@@ -58,7 +58,7 @@ class Light:
 
 
 def daylight(rng: np.random.Generator, weather: Weather) -> Light:
-    """Sun from one side, so that shadows are seen, or a grey sky."""
+    """Sun from one side, so that shadows are visible, or a grey sky."""
     side = rng.integers(2) * np.pi
     azimuth, elevation = side + rng.uniform(-0.6, 0.6), rng.uniform(0.65, 0.95)
     flat = np.cos(elevation)

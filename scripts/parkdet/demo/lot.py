@@ -1,4 +1,4 @@
-"""The parking lot itself: where its rows of bays, lanes and kerb lie, in metres."""
+"""The parking lot itself: where its bay rows, lanes and kerb are, in metres."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class BayRow:
     Attributes:
         near: y of the edge nearer to the camera; the row is BAY_DEPTH deep.
         offset: x of one of the bay lines.
-        slant: shift in x from the near to the far edge, metres a metre; 0: at right angles.
-        closed: y of the edge over which nobody drives, the near or the far one.
+        slant: shift in x from the near to the far edge, metres per metre; 0 is perpendicular.
+        closed: y of the edge that nobody drives across, near or far.
     """
 
     near: float
@@ -41,7 +41,7 @@ class BayRow:
 
     @property
     def pitch(self) -> float:
-        """Distance in x between bay lines; slanting bays need more of it."""
+        """Distance in x between bay lines; larger for slanted bays."""
         return BAY_WIDTH * float(np.sqrt(1 + self.slant**2))
 
     def corners(self, number: int) -> list[tuple[float, float]]:
@@ -54,17 +54,17 @@ class BayRow:
 
 @dataclass(frozen=True)
 class Lot:
-    """Everything about a lot that stays as it is between the frames of a recording.
+    """Everything about a lot that stays the same throughout a recording.
 
     Attributes:
-        rows: of bays, near to far.
+        rows: bay rows, near to far.
         lanes: y of the lanes along x in which vehicles drive or stop.
-        walks: (y0, y1) of the strips in which people and small wheeled things may be.
+        walks: (y0, y1) of the strips where people and small wheeled things may be.
         kerb: y at which the tarmac ends; pavement, green and buildings follow.
-        tarmac: its colour.
+        tarmac: colour of the tarmac.
         line: colour of the bay lines.
-        special: bays painted as a whole, by (row, number): blue, pink or green.
-        lamps: (k, 2) where lamp posts stand.
+        special: bays painted all over, by (row, number): blue, pink or green.
+        lamps: (k, 2) positions of the lamp posts.
     """
 
     rows: tuple[BayRow, ...]
@@ -92,13 +92,13 @@ _SPECIAL: tuple[Colour, ...] = ((62, 112, 178), (206, 120, 150), (92, 158, 108))
 
 
 def plan_lot(rng: np.random.Generator, coaches: bool) -> Lot:
-    """Draws a lot; ``coaches``: one in which a bus does not hide all the rest."""
+    """Draws a lot; with ``coaches``, one in which a bus does not hide everything else."""
     names = WITH_ROOM_FOR_COACHES if coaches else tuple(_PLANS)
     nears, lanes, walks, kerb = _PLANS[names[rng.integers(len(names))]]
     slant = float(rng.choice([0.0, 0.0, 0.0, 0.35, -0.35]))
     offset = float(rng.uniform(0, BAY_WIDTH))
     rows = tuple(BayRow(near, offset, slant, near + BAY_DEPTH) for near in nears)
-    if len(rows) > 1:  # both rows open to the aisle between them
+    if len(rows) > 1:  # both rows are entered from the aisle between them
         rows = (BayRow(nears[0], offset, slant, nears[0]), *rows[1:])
     special = {}
     for _ in range(3):

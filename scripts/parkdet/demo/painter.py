@@ -1,7 +1,7 @@
-"""Paints the objects of a frame over its backdrop and measures what can be seen of each.
+"""Paints the objects of a frame and measures how much of each is visible.
 
-Objects are painted from far to near on a canvas of ``FINE`` times the size, so that nearer ones
-cover farther ones and edges come out smooth. Ids in a second canvas tell which pixels are whose.
+Objects are painted from far to near, so that nearer ones cover farther ones, on a canvas ``FINE``
+times the size, so that edges come out smooth. Masks tell which pixels each object covers.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from parkdet.demo.placing import Placed, far_to_near
 from parkdet.demo.solid import Model
 
 FINE = 3  # canvas pixels along each side of an image pixel
-LEAST_VISIBLE = 0.35  # share of an object's outline; with less, the object is left out
+LEAST_VISIBLE = 0.35  # share of an object's outline; below this, the object is left out
 LEAST_SIDE = 12.0  # pixels at 640 wide; a smaller box is left out
 _SHIFT = 3  # fractional bits of OpenCV's drawing coordinates
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)
@@ -25,7 +25,7 @@ _ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)
 
 @dataclass(frozen=True)
 class Outline:
-    """An object as it appears: its visible pieces as polygons of canvas pixels, far to near."""
+    """An object as the camera sees it: the pieces that face it, as canvas polygons, far to near."""
 
     polygons: list[np.ndarray]
     pieces: np.ndarray
@@ -46,7 +46,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Seen:
-    """One object of the finished picture: its label and its box (x, y, w, h) in image pixels."""
+    """One object in the finished image: its label and its box (x, y, w, h) in image pixels."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -54,7 +54,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Layer:
-    """The objects of a frame before they meet the backdrop.
+    """The objects of a frame before they are put over the backdrop.
 
     Attributes:
         colour: (height, width, 3) float32, multiplied by cover.
@@ -66,7 +66,7 @@ class Layer:
 
 
 class Shown(NamedTuple):
-    """An object that is to be painted."""
+    """An object to be painted."""
 
     item: Placed
     shape: Outline
@@ -74,9 +74,9 @@ class Shown(NamedTuple):
 
 
 def arrange(objects: Sequence[Placed], camera: Camera, known: dict[Placed, Outline]) -> list[Shown]:
-    """What ``camera`` sees, from far to near; an object that is hardly visible is left out.
+    """What ``camera`` sees, from far to near; barely visible objects are left out.
 
-    ``known`` remembers the outlines of objects from frame to frame of one camera.
+    ``known`` keeps the outlines of objects between frames of the same camera.
     """
     fine = camera.scaled(FINE)
     ordered = far_to_near(objects, camera.position[:2])
@@ -124,7 +124,7 @@ def outline(item: Placed, camera: Camera) -> Outline:
 
 
 def _painting_order(model: Model, depth: np.ndarray) -> np.ndarray:
-    """Pieces by part, the farthest part first; within a part as they were added."""
+    """Pieces by part, farthest part first; within a part, in the order they were added."""
     counts = np.diff(model.starts)
     per_part = np.bincount(np.repeat(model.parts, counts), weights=depth)
     corners = np.bincount(np.repeat(model.parts, counts))
@@ -161,9 +161,9 @@ def _fill(canvas: np.ndarray, polygon: np.ndarray, colour: int | Sequence[float]
 def visible_boxes(
     outlines: Sequence[Outline], width: int, height: int, least_side: float
 ) -> list[tuple[float, float, float, float] | None]:
-    """Boxes in image pixels of what can be seen of outlines given from far to near.
+    """Boxes, in image pixels, of the visible parts of outlines given from far to near.
 
-    None for an object of which less than ``LEAST_VISIBLE`` shows, or whose box is narrower than
+    None for an object of which less than ``LEAST_VISIBLE`` shows, or whose box has a side below
     ``least_side`` image pixels; such an object is not painted and so hides nothing.
     """
     covered = np.zeros((height, width), dtype=bool)
@@ -193,12 +193,12 @@ def _tight_box(
 
 
 def _lit_colours(item: Placed, light: Light) -> np.ndarray:
-    """(k, 3) colours of a model's pieces in the light where it stands, 0 to 255."""
+    """(k, 3) colours of a model's pieces in the light at its position, 0 to 255."""
     model = item.model
     factors = light.on_faces(item.turn(model.normals), np.array((item.x, item.y)))
     glow = model.glows[:, None]
     exposed = model.colours / 255 * (factors * (1 - glow) + 1.05 * glow)
-    shoulder = 0.7 + 0.3 * np.tanh((exposed - 0.7) / 0.3)  # keeps shape in bright paint
+    shoulder = 0.7 + 0.3 * np.tanh((exposed - 0.7) / 0.3)  # keeps shading in bright paint
     return 255 * np.where(exposed > 0.7, shoulder, exposed)
 
 

@@ -38,19 +38,19 @@ class Body(NamedTuple):
 
 
 def adult_body(rng: np.random.Generator) -> Body:
-    """A grown person of about 1.75 m."""
+    """An adult about 1.75 m tall."""
     looks = (pick(rng, COATS), pick(rng, TROUSERS), pick(rng, SKIN), pick(rng, HAIR))
     return Body(0.88, 1.42, 1.63, 0.125, 0.2, *looks)
 
 
 def child_body(rng: np.random.Generator) -> Body:
-    """A child of about 1.15 m whose head is large for its size."""
+    """A child about 1.15 m tall, with a head large for its size."""
     looks = (pick(rng, CHILD_COATS), pick(rng, TROUSERS), pick(rng, SKIN), pick(rng, HAIR))
     return Body(0.46, 0.8, 1.0, 0.165, 0.17, *looks)
 
 
 def _torso(solid: Solid, body: Body, hip: Sequence[float], lean: float) -> float:
-    """Trunk and head upon a hip point; returns the x of the shoulders."""
+    """Trunk and head above a hip point; returns the x of the shoulders."""
     x, _, z = hip
     rise = body.shoulder - body.hip
     top_x, top_z = x + lean * rise, z + rise
@@ -93,9 +93,9 @@ def walker(body: Body, phase: float, backpack: Colour | None = None, push: bool 
     """A person on foot.
 
     Args:
-        phase: of the stride, -1 to 1; 0 stands.
-        backpack: its colour, or none.
-        push: holds a handle in front.
+        phase: phase of the stride, -1 to 1; 0 is standing.
+        backpack: colour of the backpack; None for no backpack.
+        push: whether the hands hold a handle in front.
     """
     solid = Solid()
     _legs(solid, body, phase)
@@ -114,12 +114,12 @@ def walker(body: Body, phase: float, backpack: Colour | None = None, push: bool 
 
 
 def adult(rng: np.random.Generator, phase: float = 0.4, push: bool = False) -> Model:
-    """A grown person on foot."""
+    """An adult on foot."""
     return walker(adult_body(rng), phase, push=push)
 
 
 def child(rng: np.random.Generator, phase: float = 0.4) -> Model:
-    """A child with a bright backpack and often a cap in its colour."""
+    """A child with a bright backpack and often a cap of the same colour."""
     body = child_body(rng)
     backpack = pick(rng, BACKPACKS)
     if rng.random() < 0.6:
@@ -142,7 +142,7 @@ def rider(
         seat: (x, z) of the hip.
         feet: (x, z) of both feet.
         grips: (x, z) of the handlebar.
-        lean: how far the trunk leans forward, metres a metre.
+        lean: how far the trunk leans forward, metres per metre.
     """
     for hand in (1, -1):
         solid.part()

@@ -1,4 +1,4 @@
-"""Puts a frame together: backdrop, shadows, objects, lamps, weather and the sensor's noise."""
+"""Composes a frame: backdrop, shadows, objects, lamps, weather and sensor noise."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -26,11 +26,11 @@ def render(
     """Renders one frame.
 
     Args:
-        rng: for the noise and the rain.
-        known: outlines of objects that stood still in earlier frames; new ones are added.
+        rng: draws the noise and the rain.
+        known: outlines of objects from earlier frames; new ones are added.
 
     Returns:
-        The picture (height, width, 3), uint8, red first; and what can be seen in it.
+        The image (height, width, 3), uint8, RGB; and the objects visible in it.
     """
     shown = arrange(objects, camera, {} if known is None else known)
     visible = [item for item, _, _ in shown]
@@ -80,7 +80,7 @@ def _shadows(
 
 
 def _fill_hulls(mask: np.ndarray, item: Placed, camera: Camera, sun: np.ndarray) -> None:
-    """Fills the shadow of each part of an object: the hull of its corners cast on the ground."""
+    """Fills the shadow of each part of an object: the hull of its corners on the ground."""
     model = item.model
     counts = np.diff(model.starts)
     owners = np.repeat(model.parts, counts)
@@ -101,7 +101,7 @@ def _fixed(pixels: np.ndarray) -> np.ndarray:
 
 
 def _headlight_beams(objects: Sequence[Placed], ground: np.ndarray) -> np.ndarray:
-    """(height, width, 1): light of head lamps on the ground, a cone of about ten metres."""
+    """(height, width, 1): headlamp light on the ground, cones about ten metres long."""
     beams = np.zeros(ground.shape[:2], dtype=np.float32)
     for item in objects:
         if not item.lit:
@@ -116,7 +116,7 @@ def _headlight_beams(objects: Sequence[Placed], ground: np.ndarray) -> np.ndarra
 
 
 def _halos(objects: Sequence[Placed], backdrop: Backdrop, camera: Camera) -> np.ndarray:
-    """(height, width, 3): the soft shine around lamps that are on."""
+    """(height, width, 3): the soft glow around lamps that are on."""
     shine = backdrop.glow * 0.22
     for item in objects:
         model = item.model

@@ -1,4 +1,4 @@
-"""Objects on the ground: their poses, whether two would collide, and which hides which."""
+"""Objects on the ground: their poses, whether two collide, and which hides which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from parkdet.demo.solid import Model
 
 @dataclass(frozen=True)
 class Footprint:
-    """A rectangle on the ground: its middle, heading (radians from x to y), length and width."""
+    """A rectangle on the ground: its centre, heading (radians from x to y), length and width."""
 
     x: float
     y: float
@@ -24,13 +24,13 @@ class Footprint:
         return rotate(signs * (self.length, self.width), self.heading) + np.array((self.x, self.y))
 
     def local(self, points: np.ndarray) -> np.ndarray:
-        """Ground points (n, 2) in the rectangle's own axes, in halves of its length and width."""
+        """Ground points (n, 2) in the rectangle's own axes, in half lengths and half widths."""
         turned = rotate(np.asarray(points) - (self.x, self.y), -self.heading)
         return turned * 2 / (self.length, self.width)
 
 
 def rotate(points: np.ndarray, angle: float) -> np.ndarray:
-    """Points (n, 2) turned about the origin."""
+    """Points (n, 2) rotated about the origin."""
     sine, cosine = np.sin(angle), np.cos(angle)
     return points @ np.array(((cosine, sine), (-sine, cosine)))
 
@@ -48,7 +48,7 @@ class Placed:
 
     @property
     def footprint(self) -> Footprint:
-        """The ground it stands on."""
+        """The ground rectangle it stands on."""
         return Footprint(self.x, self.y, self.heading, *self.model.size)
 
     def turn(self, vectors: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ class Placed:
 
 
 def apart(first: Footprint, second: Footprint, margin: float = 0.0) -> bool:
-    """Whether two rectangles keep a distance of ``margin`` metres along an edge of one of them."""
+    """Whether two rectangles are ``margin`` metres apart along an axis of one of them."""
     return _beyond(first, second, margin) is not None or _beyond(second, first, margin) is not None
 
 
@@ -80,8 +80,8 @@ def _beyond(base: Footprint, other: Footprint, margin: float = 0.0) -> tuple[int
 def hides(front: Footprint, back: Footprint, eye: Sequence[float]) -> bool:
     """Whether ``front`` can hide a part of ``back`` from a camera above ``eye`` (x, y).
 
-    A line along a side of one rectangle that parts the two decides: the one on the camera's side
-    is in front. Overlapping rectangles are compared by distance.
+    A line along a side of one rectangle that separates the two decides: the rectangle on the
+    camera's side of it is in front. Overlapping rectangles are compared by distance.
     """
     for base, other in ((front, back), (back, front)):
         side = _beyond(base, other)
@@ -97,7 +97,7 @@ def _distance(footprint: Footprint, eye: Sequence[float]) -> float:
 
 
 def far_to_near(objects: Sequence[Placed], eye: Sequence[float]) -> list[Placed]:
-    """Objects in the order in which to paint them for a camera above ``eye`` (x, y)."""
+    """Objects in painting order for a camera above ``eye`` (x, y)."""
     left = sorted(objects, key=lambda item: -_distance(item.footprint, eye))
     prints = {id(item): item.footprint for item in left}
     ordered = []
@@ -111,7 +111,7 @@ def far_to_near(objects: Sequence[Placed], eye: Sequence[float]) -> list[Placed]
                 if other is not item
             )
         )
-        item = next(free, left[0])  # a ring of objects is broken at the farthest one
+        item = next(free, left[0])  # a cycle of objects is broken at the farthest one
         left.remove(item)
         ordered.append(item)
     return ordered

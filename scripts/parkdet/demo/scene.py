@@ -1,4 +1,4 @@
-"""What happens in a recording: the lot, the camera, the light and who stands or moves where."""
+"""What happens in a recording: the lot, the camera, the light and what stands or moves where."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ SECONDS_A_FRAME = 0.4
 
 
 class Kind(NamedTuple):
-    """How a class of objects appears.
+    """How objects of a class appear.
 
     Attributes:
-        rate: expected number in a recording.
-        build: makes a model from a generator and, by the kind, further options.
-        places: where it may be: "bay", "lane" or "walk", drawn with equal chances.
-        speed: metres a second when it moves.
+        rate: expected number per recording.
+        build: makes a model from a generator and further options that depend on the kind.
+        places: where it may be: "bay", "lane" or "walk", drawn with equal probability.
+        speed: metres per second when it moves.
     """
 
     rate: float
@@ -60,7 +60,7 @@ _ORDER += ("motorcycle", "child", "adult", "taxi", "van", "SUV", "sedan")
 
 @cache
 def _size(label: str) -> tuple[float, float]:
-    """Length and width of the ground that an object of a class needs, metres."""
+    """Length and width, in metres, of the ground that an object of a class needs."""
     return KINDS[label].build(np.random.default_rng(0)).size
 
 
@@ -70,11 +70,11 @@ class Actor:
 
     Attributes:
         label: its class.
-        seed: of its looks, the same in every frame.
-        options: for the kind's ``build``.
+        seed: decides its looks, the same in every frame.
+        options: options for the kind's ``build``.
         x, y, heading: pose in the first frame; metres, radians from x to y.
         step: metres it moves forward from frame to frame.
-        lit: its lamps are on and it lights the road.
+        lit: whether its lamps are on and light the road.
     """
 
     label: str
@@ -95,9 +95,9 @@ class Actor:
         return KINDS[self.label].build(rng, **self.options, **further)
 
     def at(self, frame: int) -> Placed:
-        """The actor in frame 0, 1, ...; people who walk swing their legs.
+        """The actor in frame 0, 1, ...; walking people swing their legs.
 
-        One that stands still is the same object in every frame.
+        An actor that stands still gives the same object in every frame.
         """
         return self._moved(frame) if self.step else self._standing
 
@@ -114,7 +114,7 @@ class Actor:
         return Placed(self.label, model, x, y, self.heading, self.lit)
 
     def track(self, frames: int) -> Footprint:
-        """All the ground it covers in so many frames."""
+        """All the ground it covers within that many frames."""
         length, width = _size(self.label)
         way = self.step * (frames - 1)
         middle_x = self.x + way / 2 * float(np.cos(self.heading))
@@ -142,8 +142,8 @@ def compose(
     """Sets up a scene.
 
     Args:
-        cast: how many objects of each class to place; one for which no room is found is left out.
-        frames: of the recording, for which moving objects must not collide.
+        cast: how many objects of each class to place; those that find no room are left out.
+        frames: frames of the recording, during which moving objects must not collide.
         size: width and height of the images in pixels.
     """
     lot = plan_lot(rng, coaches=any(cast.get(label) for label in _COACHES))
@@ -166,7 +166,7 @@ def _camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
 
 
 class _Stage:
-    """Places actors one by one where they are seen and collide with none."""
+    """Places actors one by one where they are visible and collide with nothing."""
 
     def __init__(
         self, rng: np.random.Generator, lot: Lot, camera: Camera, light: Light, frames: int
@@ -177,7 +177,7 @@ class _Stage:
         self.tracks: list[Footprint] = []
 
     def add(self, label: str, tries: int = 40) -> None:
-        """Adds an actor, and for some pushed things the adult behind it."""
+        """Adds an actor and, for a pushed thing that moves, the adult behind it."""
         kind = KINDS[label]
         for _ in range(tries):
             place = str(self.rng.choice(kind.places))
@@ -227,7 +227,7 @@ class _Stage:
         return self._x_in_view(y), y, heading, self.rng.random() < 0.65
 
     def _x_in_view(self, y: float) -> float:
-        """An x at which the ground at ``y`` is in the picture."""
+        """An x at which the ground at ``y`` is in the image."""
         camera = self.camera
         half = y * camera.width / camera.focal / 2 * 0.95
         middle = camera.position[0] + y * np.tan(camera.yaw)
@@ -251,9 +251,9 @@ class _Stage:
 
 
 def deal(rng: np.random.Generator, recordings: int) -> list[dict[str, int]]:
-    """Shares out the objects of all kinds over recordings, so that rare ones come up surely.
+    """Distributes the objects of all kinds over recordings, so that even rare ones appear.
 
-    Buses and school buses go to different recordings: two of them would hide all the rest.
+    Buses and school buses go to different recordings: two of them would hide everything else.
     """
     casts: list[dict[str, int]] = [{} for _ in range(recordings)]
     coaches = rng.permutation(recordings)

@@ -1,6 +1,6 @@
-"""Simple solids of flat faces and round limbs, in metres, from which everything is modelled.
+"""Simple solids made of flat faces and round limbs, in metres; all models consist of them.
 
-A solid's own axes: x forward, y to the left, z up, the origin on the ground below its middle.
+A solid's own axes: x forward, y to the left, z up; the origin is on the ground below its centre.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A finished solid, its pieces as flat arrays.
+    """A finished solid, with its pieces as flat arrays.
 
     Attributes:
         points: (n, 3) corners of all pieces, one piece after another.
         starts: (k + 1,) where the corners of each of the k pieces begin.
-        normals: (k, 3) outward; zero for limbs, which are never culled.
+        normals: (k, 3) outward; 0 for limbs, which are never culled.
         colours: (k, 3) under white light, 0 to 255.
-        glows: (k,) 1 for a lamp that is on, which shines whatever the light.
-        radii: per piece, the two radii of a limb in metres or None.
+        glows: (k,) 1 for a lamp that is on, which shines in any light.
+        radii: for each piece, the two radii of a limb in metres, or None.
         parts: (k,) the part of each piece; parts are painted from far to near.
         size: (length, width) of the rectangle on the ground that the solid needs, metres.
     """
@@ -88,7 +88,7 @@ class Solid:
         self._part = 0
 
     def part(self) -> None:
-        """Begins a new part. Within a part the order of painting is the order of adding."""
+        """Begins a new part. Within a part, pieces are painted in the order they are added."""
         self._part += 1
 
     def face(
@@ -98,7 +98,7 @@ class Solid:
         outward: Sequence[float],
         glow: float = 0.0,
     ) -> None:
-        """Adds a flat face that is seen from the side to which ``outward`` roughly points."""
+        """Adds a flat face visible from the side that ``outward`` roughly points to."""
         corners = np.array(points, dtype=float)
         normal = _normal(corners)
         if normal @ np.asarray(outward, dtype=float) < 0:
@@ -129,13 +129,13 @@ class Solid:
         side_colour: Colour,
         strip_colours: Sequence[Colour],
     ) -> None:
-        """Adds a body given by its outline from the side.
+        """Adds a body given by its side outline.
 
         Args:
             loop: corners (x, z, half the width there), from the lower front corner over the top
                 to the lower rear corner.
-            side_colour: of the left and right face.
-            strip_colours: of the strip from each corner to the next, one fewer than corners.
+            side_colour: colour of the left and right faces.
+            strip_colours: colour of the strip from each corner to the next, one fewer than corners.
         """
         middle = np.mean([(x, z) for x, z, _ in loop], axis=0)
         for (x0, z0, w0), (x1, z1, w1), colour in zip(loop, loop[1:], strip_colours, strict=False):
@@ -172,7 +172,7 @@ class Solid:
 
         Args:
             outline: corners (x, z).
-            half_width: distance from the middle plane.
+            half_width: distance from the centre plane.
             lean: (z0, z1, half width at z1) where the side leans in from ``half_width`` at z0.
         """
 
@@ -197,12 +197,12 @@ class Solid:
         self.face([(x, y, z) for y, z in outline], colour, (x, 0, 0), glow)
 
     def top(self, x: tuple[float, float], half_width: float, z: float, colour: Colour) -> None:
-        """Adds a level patch."""
+        """Adds a horizontal patch."""
         corners = [(x[i], hand * half_width, z) for i, hand in ((0, 1), (1, 1), (1, -1), (0, -1))]
         self.face(corners, colour, (0, 0, 1))
 
     def wheels(self, places: Sequence[float], radius: float, half_width: float) -> None:
-        """Adds a wheel with tyre and rim on both sides at each x."""
+        """Adds wheels with tyre and rim on both sides at each x."""
         for x in places:
             self.side(disc(x, radius, radius), half_width, (26, 27, 30))
             self.side(disc(x, radius, radius * 0.62, 10), half_width + 0.01, (150, 153, 158))

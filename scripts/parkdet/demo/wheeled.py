@@ -12,7 +12,7 @@ RUBBER: Colour = (28, 28, 30)
 
 
 def _wheel(solid: Solid, x: float, radius: float, thick: float, rim: Colour, y: float = 0) -> None:
-    """A thin upright wheel: a ring of short limbs, so that one can see through it."""
+    """A thin upright wheel: a ring of short limbs that can be seen through."""
     solid.part()
     ring = disc(x, radius, radius - thick, 14)
     for (x0, z0), (x1, z1) in zip(ring, ring[1:] + ring[:1], strict=True):
@@ -63,7 +63,7 @@ def motorcycle(rng: np.random.Generator, lit: bool = False, ridden: bool = True)
 
 
 def kickboard(rng: np.random.Generator, lit: bool = False, ridden: bool = True) -> Model:
-    """An electric stand-up scooter in a bright hire colour, mostly with someone standing on it."""
+    """An electric stand-up scooter in a bright hire colour, mostly with a rider."""
     paint = pick(rng, ((60, 225, 190), (150, 235, 50), (60, 225, 190)))
     solid = Solid()
     for x in (0.46, -0.46):

@@ -1,1 +1,1 @@
-"""The report of a run: one page that needs nothing else, and its charts as files."""
+"""The report of a run: one self-contained page, and its charts as separate files."""

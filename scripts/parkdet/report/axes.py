@@ -1,10 +1,10 @@
-"""Axes of charts: which numbers they carry and where a value lies on them."""
+"""Chart axes: which numbers label them and where a value lies on them."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-TINY = 1e-300  # less has no fourth part
+TINY = 1e-300  # less counts as 0: a quarter of it could underflow
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Axis:
     log: bool = False
 
     def share(self, value: float) -> float:
-        """Where a value lies: 0 at ``low``, 1 at ``high``; held within the two."""
+        """Where a value lies: 0 at ``low``, 1 at ``high``; clamped to that range."""
         low, high = self.low, self.high
         value = min(max(value, low), high)
         if self.log:
@@ -27,7 +27,7 @@ class Axis:
 
 
 def linear(label: str, values: Iterable[float], low: float | None = None) -> Axis:
-    """An axis over all values (and ``low``), ending at round numbers."""
+    """An axis over all values (from ``low``, if given), with round numbers at both ends."""
     values = [value if abs(value) > TINY else 0.0 for value in values if math.isfinite(value)]
     values = values or [0.0, 1.0]
     start = min(values) if low is None else low
@@ -60,13 +60,13 @@ def powers(label: str, low: float, high: float) -> Axis:
 
 
 def _round_step(step: float) -> float:
-    """The least of 1, 2, 5, 10, ... times a power of ten that is not below ``step``."""
+    """The smallest of 1, 2, 5 and 10 times a power of ten that is not below ``step``."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
 
 
 def short(value: float) -> str:
-    """A number as a tick shows it: ``0.25``, ``40``, ``12k``, ``1.5M``."""
+    """A number as a tick label: ``0.25``, ``40``, ``12k``, ``1.5M``."""
     for limit, letter in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             return f"{value / (1e3 if letter == 'k' else limit):.4g}{letter}"

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 as curves, from the outcomes of a matching."""
+"""Precision, recall and F1 curves, from matched detections."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class RateCurves(NamedTuple):
 def precision_curves(matches: Matches) -> dict[int, np.ndarray]:
     """Category id -> precision at each of RECALLS (101,); the mean of a curve is the class's AP50.
 
-    Of the classes that have objects to be found.
+    Only for classes that have objects to find.
     """
     curves = {}
     for category, objects in sorted(matches.positives.items()):
@@ -34,9 +34,9 @@ def precision_curves(matches: Matches) -> dict[int, np.ndarray]:
 
 
 def rates_at_confidence(matches: Matches) -> RateCurves | None:
-    """Mean rates when detections of at least each confidence are kept; None without objects.
+    """Mean rates when only detections of at least each confidence are kept; None without objects.
 
-    Where a class has no detection left its precision counts as 0, as in ``best_f1``.
+    Where a class has no detections left, its precision counts as 0, as in ``best_f1``.
     """
     classes = sorted(matches.positives)
     if not classes:

@@ -1,4 +1,4 @@
-"""The part of the report on the images and their labels."""
+"""The report section on the images and their labels."""
 
 from collections import Counter
 from typing import Any
@@ -75,7 +75,7 @@ def _box_sizes(parts: dict[str, Coco]) -> str:
 
 
 def _split_rows(summary: dict[str, Any]) -> list[tuple[str, list[Any]]]:
-    """What is known of train, val and test, a line each; None where it does not apply."""
+    """Table rows of counts for train, val and test; None where a count does not apply."""
     rows = {
         "images": summary["images"],
         "boxes": summary["boxes"],
@@ -86,7 +86,7 @@ def _split_rows(summary: dict[str, Any]) -> list[tuple[str, list[Any]]]:
 
 
 def _examples(run: Run) -> list[dict[str, Any]]:
-    """Training images spread evenly over those with objects, small, with their boxes."""
+    """Thumbnails of training images, spread evenly over those with objects, and their boxes."""
     train = run.parts.get("train")
     if train is None:
         return []

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers formatted for people."""
 
 from parkdet import progress
 
@@ -11,12 +11,12 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """``0.573``; a dash for what does not exist."""
+    """``0.573``; a dash for a missing value."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"
 
 
 def count(value: float | None) -> str:
-    """``12,345``; a dash for what does not exist."""
+    """``12,345``; a dash for a missing value."""
     return "–" if value is None else f"{value:,.0f}"
 
 
@@ -26,12 +26,12 @@ def percent(value: float) -> str:
 
 
 def change(value: float, digits: int = 3) -> str:
-    """With its sign: ``+0.012``, ``−1,364`` (no digits)."""
+    """A number with its sign: ``+0.012``; with no digits, ``−1,364``."""
     return f"{value:+,.{digits}f}".replace("-", "−")
 
 
 def setting(value: object) -> str:
-    """A value of the config as it is written there."""
+    """A config value as it is written in the config."""
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,8 +1,7 @@
-"""The images of val and test with their detections, packed for a page that shows them lazily.
+"""The images of val and test with their detections, packed for a page that loads them lazily.
 
-The pictures are in packs of a few images. The first packs are within the page, up to a size at
-which it can still be mailed; the others are files beside it, which the page loads when they are
-scrolled to.
+A pack holds a few images. The first packs are embedded in the page, up to a size that can still be
+mailed; the others are files next to it, which the page loads when the reader scrolls to them.
 """
 
 from collections import defaultdict
@@ -24,22 +23,22 @@ from parkdet.report.thumbnails import thumbnail
 from parkdet.submission.records import Detection
 
 PACK = 40  # images
-SIDE = 640  # pixels of the longer side
-WITHIN_PAGE = 4_000_000  # bytes of packs
-MOST = 500  # images of val, and of test
+SIDE = 640  # pixels, longer side
+WITHIN_PAGE = 4_000_000  # bytes of packs that the page embeds
+MOST = 500  # images of val and of test, each
 IOU = 0.5
-LEAST = 1e-4  # stands for a score of 0, which would read as not found
+LEAST = 1e-4  # replaces a score of 0, which would mean "not found"
 DEFAULT_CONFIDENCE = 0.25  # where no best F1 is known
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An image of the gallery, with all that is known of it.
+    """An image of the gallery, with everything known about it.
 
     Attributes:
-        scored: whether there is a truth to compare with.
-        found: for each truth box the score of the detection that found it, 0 if none did.
-        outcomes: for each detection RIGHT, WRONG or IGNORED (as all are without truth).
+        scored: whether there is ground truth to compare with.
+        found: for each truth box, the score of the detection that found it, 0 if none did.
+        outcomes: for each detection, RIGHT, WRONG or IGNORED (always IGNORED without truth).
     """
 
     part: str
@@ -64,8 +63,8 @@ def build(run: Run, out: Path, threads: int) -> Section:
     """Packs the images and writes ``out``/gallery/.
 
     Returns:
-        The section; ``index`` is what the page knows of each image before its pack is loaded, and
-        ``packs`` are those within the page.
+        The section; ``index`` is what the page knows about each image before its pack is loaded,
+        and ``packs`` are those embedded in the page.
     """
     section = Section("gallery")
     best = (run.json("metrics/val.json") or {}).get("best_f1", {}).get("confidence")
@@ -95,7 +94,7 @@ def build(run: Run, out: Path, threads: int) -> Section:
 
 
 def _images(run: Run, part: str, truth: dict | None, categories: dict[int, str]) -> list[Shown]:
-    """The images of a part that detections were made on, with those of known categories."""
+    """The images of a part, with their detections of known categories; none without detections."""
     detections = run.detections(part)
     folder = run.test_images if part == "test" else run.results / "dataset/images/val"
     if detections is None or part not in run.parts or folder is None:
@@ -119,7 +118,7 @@ def _images(run: Run, part: str, truth: dict | None, categories: dict[int, str])
 
 
 def _compare(annotations: list[dict], records: list[Detection]) -> tuple[list[float], list[int]]:
-    """For each object (no crowd) the score of what found it, 0 for nothing, and the outcomes."""
+    """For each non-crowd object, the score of the detection that found it, or 0; and outcomes."""
     matches = match({"annotations": annotations}, records, IOU)
     taken = zip(matches.found.tolist(), records, strict=True)
     scores = {place: max(record.score, LEAST) for place, record in taken}
@@ -128,7 +127,7 @@ def _compare(annotations: list[dict], records: list[Detection]) -> tuple[list[fl
 
 
 def _choose(images: list[Shown], confidence: float) -> list[Shown]:
-    """All images, or the worst and, evenly spread over the rest, others, in their order."""
+    """All images or, beyond MOST, the worst and an even spread of the others, in their order."""
     if len(images) <= MOST:
         return images
     chosen: list[int] = []
@@ -144,7 +143,7 @@ def _choose(images: list[Shown], confidence: float) -> list[Shown]:
 def _index(
     shown: Sequence[Shown], categories: dict[int, str], confidence: float, within: int
 ) -> dict[str, Any]:
-    """What the page knows from the start: classes, and of each image what filters it."""
+    """What the page knows from the start: the classes, and the filter values of each image."""
     number_of = {category: number for number, category in enumerate(categories)}
     return {
         "classes": list(categories.values()),
@@ -175,7 +174,7 @@ def _entry(item: Shown, number_of: dict[int, int], confidence: float) -> dict[st
 def _write_packs(
     shown: Sequence[Shown], folder: Path, categories: dict[int, str], threads: int
 ) -> list[str]:
-    """Writes the packs that do not fit into the page and returns the text of the others."""
+    """Writes the packs that do not fit into the page and returns the text of those that do."""
     for old in folder.glob("pack*.js"):
         old.unlink()
     within: list[str] = []
@@ -186,14 +185,14 @@ def _write_packs(
         if room >= 0:
             within.append(pack)
         else:
-            room = 0  # what follows stays outside, so that the packs within are the first ones
+            room = 0  # all later packs stay outside, so the embedded ones are the first
             with atomic_write(folder / f"pack{number}.js", "w") as file:
                 file.write(f"parkdetPack({number},{pack});\n")
     return within
 
 
 def _packs(shown: Sequence[Shown], categories: dict[int, str], threads: int) -> Iterator[str]:
-    """One pack after the other as JSON; images are made small on several threads."""
+    """The packs as JSON, one after another; images are scaled down on several threads."""
     number_of = {category: number for number, category in enumerate(categories)}
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(shown), PACK):
@@ -203,10 +202,10 @@ def _packs(shown: Sequence[Shown], categories: dict[int, str], threads: int) -> 
 
 
 def _picture(item: Shown, number_of: dict[int, int]) -> dict[str, Any]:
-    """A picture with its boxes as flat lists of numbers.
+    """An image and its boxes, as flat lists of numbers.
 
     `boxes`: class, score, left, top, width, height, outcome of each detection.
-    `truth`: class, left, top, width, height, score of what found it.
+    `truth`: class, left, top, width, height, score of the detection that found it.
     """
     small = thumbnail(item.path, SIDE)
     boxes = [
@@ -226,5 +225,5 @@ def _picture(item: Shown, number_of: dict[int, int]) -> dict[str, Any]:
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand within a script element: no `<` can end it."""
+    """JSON that is safe inside a script element: it contains no `<` to end it."""
     return msgspec.json.encode(value).decode().replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""What was made from what, drawn from the provenance files."""
+"""Which file was made from which, drawn from the provenance files."""
 
 from html import escape
 from pathlib import Path, PurePath
@@ -7,15 +7,15 @@ from typing import NamedTuple
 from parkdet.report.sources import Run
 from parkdet.report.svg import WIDTH, document, nothing, shortened, text, text_width
 
-ROW, GAP, HEIGHT = 64, 12, 24  # units: between rows, between neighbours, of a node
+ROW, GAP, HEIGHT = 64, 12, 24  # units: between rows, between neighbours, node height
 
 
 class Graph(NamedTuple):
     """Files and the edges between them.
 
     Attributes:
-        edges: (made from, file), by shown name.
-        stale: edges whose input is now another version than the one that was read.
+        edges: (made from, file), by displayed name.
+        stale: edges whose input has changed since it was read.
     """
 
     edges: list[tuple[str, str]]
@@ -23,7 +23,7 @@ class Graph(NamedTuple):
 
 
 def draw_lineage(run: Run, title: str) -> str:
-    """The files from top to bottom, each below all that it was made from."""
+    """The files from top to bottom, each below everything it was made from."""
     graph = read_graph(run)
     if not graph.edges:
         return nothing(title, "There are no provenance files.")
@@ -51,7 +51,7 @@ def read_graph(run: Run) -> Graph:
 
 
 def _name(run: Run, path: PurePath) -> str:
-    """A file of the run by its place in the results, another by its name."""
+    """A file of the run by its path within the results, any other by its name."""
     parts = path.parts
     marker = run.results.name
     if marker in parts[:-1]:
@@ -60,7 +60,7 @@ def _name(run: Run, path: PurePath) -> str:
 
 
 def _rows(graph: Graph) -> list[list[str]]:
-    """The files by the length of the longest way to them, in each row near their sources."""
+    """The files in rows by the longest path to them; within a row, near their sources."""
     sources: dict[str, list[str]] = {}
     for a, b in graph.edges:
         sources.setdefault(b, []).append(a)
@@ -77,7 +77,7 @@ def _rows(graph: Graph) -> list[list[str]]:
 
 
 def _depths(sources: dict[str, list[str]]) -> dict[str, int]:
-    """File -> 0 if it was made from none, else one more than the deepest that it was made from."""
+    """File -> 0 if made from no other file, else one more than the depth of its deepest source."""
     depth: dict[str, int] = {}
     while len(depth) < len(sources):
         ready = [
@@ -85,7 +85,7 @@ def _depths(sources: dict[str, list[str]]) -> dict[str, int]:
             for name, made_from in sources.items()
             if name not in depth and all(source in depth for source in made_from)
         ]
-        if not ready:  # a circle, from sidecars of different runs: end it anywhere
+        if not ready:  # a cycle, from sidecars of different runs: break it anywhere
             ready = [next(name for name in sources if name not in depth)]
         for name in ready:
             depth[name] = max((depth.get(source, -1) + 1 for source in sources[name]), default=0)
@@ -97,7 +97,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _places(rows: list[list[str]]) -> tuple[dict[str, tuple[float, float, float]], float]:
-    """Left, top and width of each node, rows centred, and the width of the whole."""
+    """Left, top and width of each node, rows centred, and the total width."""
     widths = {name: min(text_width(name) + 14, 220) for row in rows for name in row}
     lengths = [sum(widths[name] + GAP for name in row) - GAP for row in rows]
     whole = max(*lengths, WIDTH) + 8

@@ -1,4 +1,4 @@
-"""What the detector gets wrong, drawn from the analysis that stands beside the metrics."""
+"""What the detector gets wrong, drawn from the analysis stored next to the metrics."""
 
 from html import escape
 from typing import Any
@@ -18,7 +18,7 @@ from parkdet.report.svg import (
 )
 
 CELL, SMALL_CELL = 26, 12  # units; the small ones have no room for numbers
-NUMBERED = 24  # classes up to which cells are large
+NUMBERED = 24  # most classes, background included, for which cells are large
 
 
 def add_analysis(section: Section, analysis: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The top of the report: what was trained, on what, how good it is, what to look at next."""
+"""The top of the report: what was trained on what, how good it is and what to look at next."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from parkdet.report.formatting import count, duration, figure, percent
 from parkdet.report.section import Section
 from parkdet.report.sources import Run
 
-WEAK_AP50 = 0.5  # below this a class is named among what to look at
+WEAK_AP50 = 0.5  # a class below this is listed among the things to look at
 RARE_BOXES = 20
 NOTABLE_AP = 0.01
 
@@ -68,7 +68,7 @@ def sentence(run: Run, sections: dict[str, Section]) -> str:
 
 
 def hints(run: Run, sections: dict[str, Section]) -> list[tuple[str, str]]:
-    """What to look at next, as (part of the report, sentence)."""
+    """What to look at next, as (report section, sentence)."""
     return [
         *(("data", text) for text in _about_data(sections["data"])),
         *(("training", text) for text in _about_training(run)),

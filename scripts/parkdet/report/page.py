@@ -1,4 +1,4 @@
-"""The page itself: all parts put into the templates, and the charts written as files."""
+"""The page itself: fills the templates with all sections and writes the charts as files."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def render(run: Run, sections: dict[str, Section]) -> str:
 
 
 def _asset(name: str) -> Markup:
-    """A file of the templates, as it is."""
+    """A template file, unchanged."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
@@ -69,7 +69,7 @@ def _script_json(value: Any) -> Markup:
 
 
 def _write_figures(run: Run, sections: dict[str, Section], folder: Path) -> None:
-    """Each chart that a run of this kind has, as a file that is readable by itself."""
+    """Writes each chart that a run of this kind has as a self-contained file."""
     style = without_variables((TEMPLATES / "chart.css").read_text(encoding="utf-8"))
     for name in expected_figures(run.trains, run.has_test_set):
         figure = FIGURES[name]

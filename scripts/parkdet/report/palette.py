@@ -1,4 +1,4 @@
-"""Colours, each for light and for dark surroundings, and the style sheets made of them."""
+"""Colours, each for a light and a dark theme, and the style sheets made from them."""
 
 import re
 
@@ -27,7 +27,7 @@ def variables() -> str:
 
 
 def without_variables(css: str) -> str:
-    """A style sheet for files of their own: light, and dark where the viewer prefers it."""
+    """A style sheet for standalone files: light, or dark where the viewer prefers it."""
     light, dark = (
         _VARIABLE.sub(lambda match, side=side: COLOURS[match[1]][side], css) for side in (0, 1)
     )

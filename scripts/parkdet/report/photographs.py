@@ -1,4 +1,4 @@
-"""What the photographs of each part are like: sizes, conditions, recordings, how full they are."""
+"""What the images of each part are like: sizes, conditions, recordings, boxes per image."""
 
 from collections import Counter
 from statistics import median
@@ -14,18 +14,18 @@ from parkdet.report.sources import Coco, Run
 from parkdet.report.svg import Series, line_chart, nothing, steps
 
 PARTS = ("train", "val", "test")
-BINS = 50  # of a histogram, about
+BINS = 50  # of a histogram, approximately
 
 
 class Row(NamedTuple):
-    """A property and how many images of each of PARTS have it; None: there is no such part."""
+    """A property and how many images of each of PARTS have it; None if there is no such part."""
 
     name: str
     counts: list[int | None]
 
 
 def counted(run: Run) -> dict[str, list[Row]]:
-    """Tables of images by size and, where names tell it, by condition; most frequent first."""
+    """Tables of images by size and, where file names tell, by condition; most frequent first."""
     sizes = {
         name: Counter(f"{image.width} x {image.height}" for image in part.images)
         for name, part in run.parts.items()
@@ -52,7 +52,7 @@ def _rows(counts: dict[str, Counter[str]]) -> list[Row]:
 
 
 def recording_sizes(run: Run) -> str:
-    """Images of a recording of train, as ``4 to 6, median 5``; empty: no images."""
+    """Images per recording of train, such as ``4 to 6, median 5``; empty without images."""
     train = run.parts.get("train")
     if train is None or not train.images:
         return ""
@@ -63,7 +63,7 @@ def recording_sizes(run: Run) -> str:
 
 
 def boxes_an_image(parts: dict[str, Coco]) -> str:
-    """How many objects the images of train and val show."""
+    """A histogram of the boxes per image in train and val."""
     title = FIGURES["boxes_an_image"].title
     counts = {name: _counts(parts[name]) for name in ("train", "val") if name in parts}
     if not any(map(len, counts.values())):
@@ -81,12 +81,12 @@ def boxes_an_image(parts: dict[str, Coco]) -> str:
 
 
 def _counts(part: Coco) -> np.ndarray:
-    """The number of boxes of each image, (images,)."""
+    """The number of boxes in each image, (images,)."""
     boxes = Counter(box.image_id for box in part.annotations)
     return np.array([boxes[image.id] for image in part.images], int)
 
 
 def _shares(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Percent of the images between each two edges; of an edge, in the bin that it begins."""
+    """Percent of the images in each bin; a count on an edge goes to the bin that begins there."""
     found, _ = np.histogram(counts, [*edges[:-1], np.inf])
     return 100 * found / max(len(counts), 1)

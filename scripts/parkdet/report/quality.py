@@ -1,4 +1,4 @@
-"""The part of the report on how good the detections are."""
+"""The report section on how good the detections are."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SETS = {"val": "val", "test": "test", "start": "test, before training"}
 
 
 def build(run: Run) -> Section:
-    """The figures of val and test, of each class, and the curves behind them."""
+    """The figures for val, test and each class, and the curves behind them."""
     section = Section("quality")
     wanted = {"val": True, "test": run.test_truth is not None, "start": run.scores_start}
     scores = {name: run.json(f"metrics/{name}.json") if wanted[name] else None for name in SETS}
@@ -48,7 +48,7 @@ def build(run: Run) -> Section:
 
 
 def _gained(run: Run, scores: dict[str, Any]) -> dict[str, Any] | None:
-    """AP50 of each class and errors of each kind on the test set, before and after training."""
+    """AP50 per class and errors of each type on the test set, before and after training."""
     if not (scores["start"] and scores["test"]):
         return None
     before = {row["category_id"]: row["ap50"] for row in scores["start"]["per_class"]}
@@ -104,7 +104,7 @@ def _f1_confidence(matches: Matches, best: dict[str, Any] | None) -> str:
 
 
 def _small(envelopes: dict[int, np.ndarray], names: dict[int, str]) -> list[dict[str, Any]]:
-    """Each class's curve as the points of a polyline in a square of 100 units, best first."""
+    """Each class's curve as polyline points in a square of 100 units, best class first."""
     rows = []
     for category, curve in envelopes.items():
         points = " ".join(f"{100 * x:.0f},{100 - 100 * y:.1f}" for x, y in _points(RECALLS, curve))

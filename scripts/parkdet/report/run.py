@@ -1,4 +1,4 @@
-"""The part of the report on the run itself: time, memory, versions, config, lineage."""
+"""The report section on the run itself: time, memory, versions, config, lineage."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from parkdet.report.svg import Bar, bar_chart, nothing
 
 
 def build(run: Run) -> Section:
-    """Time and memory of each step, versions, device, the config and what came of what."""
+    """Time and memory of each step, versions, device, config and lineage."""
     section = Section("run")
     times = sorted(_benchmarks(run), key=lambda row: -row["seconds"])
     sidecars = [record for _, record in run.sidecars()]
@@ -35,7 +35,7 @@ def build(run: Run) -> Section:
 
 
 def _benchmarks(run: Run) -> list[dict[str, Any]]:
-    """A row a step; Snakemake writes NA where a step was too short to be measured."""
+    """One row per step; Snakemake writes NA where a step was too short to be measured."""
     rows = []
     for path in sorted((run.results / "benchmarks").glob("*.tsv")):
         lines = read_csv(path, delimiter="\t")
@@ -46,7 +46,7 @@ def _benchmarks(run: Run) -> list[dict[str, Any]]:
                     "rule": path.stem,
                     "seconds": sum(seconds),
                     "time": duration(sum(seconds)),
-                    # Snakemake looks every few seconds: shorter steps have no true figures
+                    # Snakemake samples every few seconds: figures of shorter steps mean little
                     "memory": _number(lines[-1].get("max_rss")) if sum(seconds) >= 5 else None,
                     "load": _number(lines[-1].get("mean_load")) if sum(seconds) >= 5 else None,
                 }
@@ -71,11 +71,11 @@ def _times_chart(times: list[dict[str, Any]]) -> str:
 
 
 def _together(sidecars: list[dict[str, Any]], key: str) -> list[tuple[str, str]]:
-    """Name and value as all sidecars record them; several values where they differ."""
+    """Names and values that the sidecars record; several values where the sidecars differ."""
     found: dict[str, set[str]] = {}
     for record in sidecars:
         for name, value in record.get(key, {}).items():
             if value is None:
-                continue  # as the GPUs of a machine without
+                continue  # such as the GPUs of a machine without any
             found.setdefault(name, set()).add(str(value))
     return [(name, ", ".join(sorted(values))) for name, values in found.items()]

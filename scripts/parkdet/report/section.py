@@ -1,4 +1,4 @@
-"""What a part of the report consists of, and the list of all charts."""
+"""What a report section consists of, and the list of all charts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ CAPTIONS = Path(__file__).parent / "templates/captions"
 
 
 class Figure(NamedTuple):
-    """A chart: the part of the report that it belongs to, and its heading."""
+    """A chart: the report section that it belongs to, and its heading."""
 
     section: str
     title: str
@@ -36,12 +36,12 @@ FIGURES = {
 
 @dataclass
 class Section:
-    """A part of the report.
+    """A section of the report.
 
     Attributes:
-        charts: SVG by the name of its figure.
-        values: what the template of the part needs besides.
-        missing: sentences on what is not there, and why.
+        charts: SVG by figure name.
+        values: what else the section's template needs.
+        missing: sentences on what is missing, and why.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Section:
 
 
 def caption(name: str) -> str:
-    """What a figure shows: a sentence or two, from the file that Snakemake's report reads, too."""
+    """What a figure shows, in a sentence or two: the file that Snakemake's report also reads."""
     return (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").strip()
 
 

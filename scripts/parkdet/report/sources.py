@@ -1,4 +1,4 @@
-"""What a run has left: its files, read into plain forms, and None for what is not there."""
+"""The files that a run left, read into plain structures; None for those that are missing."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ class Category(msgspec.Struct):
 
 
 class Coco(msgspec.Struct):
-    """What the report needs of a COCO file."""
+    """What the report needs from a COCO file."""
 
     images: list[Image] = []
     annotations: list[Box] = []
@@ -53,7 +53,7 @@ class Coco(msgspec.Struct):
 
 
 class Epoch(msgspec.Struct):
-    """A line of a training's metrics file."""
+    """A row of a training's metrics file."""
 
     epoch: int
     lr_decay: float
@@ -69,12 +69,12 @@ class Epoch(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder of results and the config that it was made with.
+    """A run's results folder and the config that produced it.
 
     Attributes:
-        test_images: folder of the test images; None: the run has no test set.
+        test_images: folder of the test images; None if the run has no test set.
         test_truth: COCO truth of the test set, if it has one.
-        preset: the config that this one was made from, if it was.
+        preset: the config that this one was made from, if any.
     """
 
     results: Path
@@ -84,18 +84,18 @@ class Run:
     preset: Config | None = None
 
     def find(self, name: str) -> Path | None:
-        """A file of the results, if it is there."""
+        """The path of a results file, if the file exists."""
         path = self.results / name
         return path if path.is_file() else None
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """A JSON file of the results, if it is there."""
+        """The content of a JSON results file, if the file exists."""
         path = self.find(name)
         return read_json(path) if path else None
 
     @cached_property
     def parts(self) -> dict[str, Coco]:
-        """The COCO files of train, val and test that are there."""
+        """The COCO files of train, val and test that exist."""
         names = ["train", "val", *(["test"] if self.has_test_set else [])]
         found = {name: self.find(f"dataset/{name}.json") for name in names}
         return {name: read_json(path, Coco) for name, path in found.items() if path}
@@ -107,12 +107,12 @@ class Run:
 
     @property
     def trains(self) -> bool:
-        """Whether the run makes its weights itself."""
+        """Whether the run trains its own weights."""
         return not self.config.infer.weights
 
     @property
     def scores_start(self) -> bool:
-        """Whether the weights before training are scored, too."""
+        """Whether the weights before training are scored as well."""
         return self.trains and self.test_truth is not None and self.config.evaluate.start_weights
 
     @property
@@ -123,24 +123,24 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, list[Epoch]]:
-        """The epochs of each training that this run made; none where weights were given."""
+        """The epochs of each training of this run; none where weights were given."""
         if not self.trains:
             return {}
         found = {stage: self.find(f"metrics/{stage}.csv") for stage in STAGES}
         return {stage: _read_epochs(path) for stage, path in found.items() if path}
 
     def truth(self, part: str) -> dict | None:
-        """COCO truth of val or test with what scoring needs, if there is one."""
+        """COCO truth of val or test with what scoring needs, if it exists."""
         path = self.find("dataset/val.json") if part == "val" else self.test_truth
         return read_truth(path) if path and path.is_file() else None
 
     def detections(self, part: str) -> list[Detection] | None:
-        """The detections on val or test, if there are any made."""
+        """The detections on val or test, if they have been made."""
         path = self.find(f"predictions/{'val' if part == 'val' else 'best'}_preds.json")
         return read_detections(path) if path else None
 
     def sidecars(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The provenance files, in the order of their paths."""
+        """The provenance files, ordered by path."""
         for path in sorted(
             [
                 *self.results.glob("*.provenance.json"),
@@ -148,7 +148,7 @@ class Run:
             ]
         ):
             if path.is_relative_to(self.results / "report"):
-                continue  # not of itself
+                continue  # the report does not report on itself
             yield path, read_json(path)
 
 
@@ -165,10 +165,10 @@ def _epoch(path: Path, row: dict[str, str]) -> Epoch:
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """The lines of a table with a header.
+    """The rows of a table with a header.
 
     Raises:
-        UserError: missing or not text.
+        UserError: the file is missing or not UTF-8 text.
     """
     try:
         content = read_bytes(path).decode("utf-8")

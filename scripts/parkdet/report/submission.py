@@ -1,4 +1,4 @@
-"""The part of the report on the file that is handed in."""
+"""The report section on the submission file."""
 
 import math
 import sys
@@ -22,7 +22,7 @@ from parkdet.submission.candidates import (
 )
 
 CURVE_POINTS = 200
-PASSED = {  # what a check of validation.json has found
+PASSED = {  # what each check of validation.json means when passed
     "keys": "every record has exactly the keys of the format",
     "image_id": "every image_id is in the list of test images",
     "category_id": "every category_id is in the annotations",
@@ -37,7 +37,7 @@ PASSED = {  # what a check of validation.json has found
 
 
 def build(run: Run) -> Section:
-    """Bytes against confidence, what the cut cost and kept, and the outcome of the checks."""
+    """Bytes against confidence, what the cut kept and what it cost, and the check results."""
     section = Section("submission")
     cut = run.json("submission/cut.json")
     if not run.has_test_set:
@@ -104,7 +104,7 @@ def _kept_chart(cut: dict[str, Any], names: dict[int, str]) -> str:
 
 
 def _cost(run: Run, cut: dict[str, Any]) -> dict[str, float] | None:
-    """AP on val with all detections and with those whose confidence the cut would keep."""
+    """AP on val with all detections and with only those whose confidence the cut would keep."""
     truth, detections = run.truth("val"), run.detections("val")
     if truth is None or detections is None or not cut["detections"]["left_out"]:
         return None
@@ -122,7 +122,7 @@ def _cost(run: Run, cut: dict[str, Any]) -> dict[str, float] | None:
 
 
 def _least_kept(cut: dict[str, Any]) -> dict[int, float]:
-    """Category id -> least score kept, where each class has its own; infinite: none was kept."""
+    """Category id -> least score kept, where each class has its own; infinite if none was kept."""
     if cut["method"] != "per-class":
         return {}
     rows = ((row["category_id"], row["threshold"]) for row in cut["per_class"])

@@ -1,4 +1,4 @@
-"""Charts as SVG text. Their colours are CSS variables, so that they follow light and dark."""
+"""Charts as SVG text. Colours are CSS variables, so charts follow the light or dark theme."""
 
 import math
 import unicodedata
@@ -9,8 +9,8 @@ from html import escape
 from parkdet.report.axes import Axis, short
 
 WIDTH = 400  # units; fits a phone without making the text too small
-LETTER = 7.0  # mean width of a letter at the font size of chart.css
-LINE = 18  # height of a line of text
+LETTER = 7.0  # mean letter width at the font size of chart.css
+LINE = 18  # height of a text line
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Series:
 
     Attributes:
         style: class of chart.css: s0 to s5, or `faint` for one of many classes.
-        marks: a dot on each point, which tells its values.
+        marks: whether each point has a dot that shows its values.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Bar:
-    """A labelled bar of one or several values."""
+    """A labelled bar of one or more values."""
 
     label: str
     values: Sequence[float]
@@ -67,7 +67,7 @@ class _Frame:
 def document(title: str, body: Sequence[str], height: float, width: float = WIDTH) -> str:
     """The svg element; ``title`` is what a screen reader says.
 
-    One that is wider than the others may shrink, but not until it cannot be read.
+    A chart wider than the default may shrink, but not until it becomes unreadable.
     """
     least = f' style="min-width:{0.8 * width:.0f}px"' if width > WIDTH else ""
     return (
@@ -87,7 +87,7 @@ def text(x: float, y: float, content: str, style: str = "tick", anchor: str = "s
 
 
 def text_width(content: str) -> float:
-    """Estimated width in units; East Asian letters are wide."""
+    """Estimated width in units; East Asian characters are wide."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in content)
     return LETTER * (len(content) + 0.8 * wide)
 
@@ -102,7 +102,7 @@ def shortened(content: str, limit: float) -> str:
 
 
 def nothing(title: str, sentence: str) -> str:
-    """What stands in place of a chart that has nothing to show."""
+    """A placeholder for a chart that has nothing to show."""
     return document(title, [text(WIDTH / 2, 40, sentence, "label", "middle")], 70)
 
 
@@ -127,7 +127,7 @@ def line_chart(
 
 
 def _axes(frame: _Frame, offset: float) -> list[str]:
-    """Grid, ticks and the names of both axes; the y axis is named above it."""
+    """Grid, ticks and labels of both axes; the y axis has its label above it."""
     parts = [text(0, offset + 12, frame.y.label, "label")]
     for tick in frame.y.ticks:
         _, y = frame.at(frame.x.low, tick)
@@ -177,7 +177,7 @@ def _mark(frame: _Frame, mark: Mark) -> list[str]:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> tuple[list[str], float]:
-    """Names beside their colours, in as many lines as they need, and the height of it."""
+    """The legend: names next to their colours, on as many lines as they need; and its height."""
     if len(entries) < 2:
         return [], 0
     parts, x, y = [], 0.0, 10.0
@@ -196,10 +196,10 @@ def _legend(entries: Sequence[tuple[str, str]]) -> tuple[list[str], float]:
 def bar_chart(
     title: str, bars: Sequence[Bar], names: Sequence[tuple[str, str]], stacked: bool = False
 ) -> str:
-    """Horizontal bars: for each label its values under or (stacked) after one another.
+    """Horizontal bars: the values of each label one below the other or, if ``stacked``, in a row.
 
     Args:
-        names: what the values are, and their styles (s0 to s5).
+        names: the names of the values and their styles (s0 to s5).
     """
     legend, top = _legend(names)
     left = min(max((text_width(bar.label) for bar in bars), default=0) + 10, 0.36 * WIDTH)
@@ -236,7 +236,7 @@ def _bar_label(label: str, left: float, y: float) -> str:
 
 
 def steps(edges: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
-    """The outline of a histogram: ``edges`` are one more than ``values``."""
+    """The outline of a histogram: ``edges`` has one entry more than ``values``."""
     points = [(edges[0], 0.0)]
     for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):
         points += [(low, value), (high, value)]

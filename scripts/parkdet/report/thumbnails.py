@@ -1,4 +1,4 @@
-"""Images made small, as text that a page can hold."""
+"""Scaled-down images, as text that a page can embed."""
 
 import base64
 from pathlib import Path
@@ -11,7 +11,7 @@ QUALITY = 50  # of WebP
 
 
 class Thumbnail(NamedTuple):
-    """A small picture as a data URI, and the size of the image that it was made from."""
+    """A small image as a data URI, and the size of the image it was made from."""
 
     uri: str
     width: int
@@ -19,7 +19,7 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail(path: Path, side: int) -> Thumbnail | None:
-    """An image file made to fit ``side`` pixels; None if it cannot be read."""
+    """An image file scaled down to fit ``side`` pixels; None if it cannot be read."""
     try:
         picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, cv2.error):

@@ -1,4 +1,4 @@
-"""The part of the report on the two trainings."""
+"""The report section on the two trainings."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from parkdet.report.svg import Mark, Series, finite, line_chart, nothing
 
 
 def build(run: Run) -> Section:
-    """Curves over the epochs of both trainings, and the settings that were chosen."""
+    """Curves over the epochs of both trainings, and the settings that were changed."""
     section = Section("training", values={"settings": changed_settings(run.config, run.preset)})
     if not run.trains:
         weights = ", ".join(run.config.infer.weights)
@@ -41,7 +41,7 @@ def build(run: Run) -> Section:
 
 
 def _numbered(history: dict[str, list[Epoch]]) -> list[tuple[int, Epoch]]:
-    """The epochs of all trainings in a row, counted from 1."""
+    """The epochs of all trainings in sequence, counted from 1."""
     return list(enumerate((row for rows in history.values() for row in rows), start=1))
 
 
@@ -94,7 +94,7 @@ def _throughput(title: str, epochs: list[tuple[int, Epoch]], marks: list[Mark]) 
 
 
 def _stage(name: str, rows: list[Epoch]) -> dict[str, Any]:
-    """One line on a training for the table."""
+    """The table row of one training."""
     seconds = [row.seconds for row in rows if row.seconds]
     validated = [row for row in rows if row.ap is not None]
     best = max(validated, key=lambda row: row.ap, default=None)
@@ -109,7 +109,7 @@ def _stage(name: str, rows: list[Epoch]) -> dict[str, Any]:
 
 
 def changed_settings(config: Config, preset: Config | None) -> list[dict[str, Any]]:
-    """The settings that differ from the preset's, without one from the defaults, by path."""
+    """The settings that differ from the preset or, without one, from the defaults; by path."""
     rows = _leaves(config, "")
     if preset is not None:
         values = {row["name"]: row["value"] for row in _leaves(preset, "")}
@@ -118,12 +118,12 @@ def changed_settings(config: Config, preset: Config | None) -> list[dict[str, An
 
 
 def _leaves(model: BaseModel, path: str) -> list[dict[str, Any]]:
-    """Each setting with its value and, as what is usual, its default."""
+    """Each setting with its value and, as ``usual``, its default."""
     rows = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             rows += _leaves(value, f"{path}{name}.")
-        elif field.default is not PydanticUndefined:  # what has no default is no deviation
+        elif field.default is not PydanticUndefined:  # without a default, nothing can deviate
             rows.append({"name": f"{path}{name}", "value": value, "usual": field.default})
     return rows

@@ -1,10 +1,10 @@
 "use strict";
-// The gallery: cards are filled when they come near the window; their pack is loaded then.
+// The gallery: a card is filled, and its pack loaded, when it comes near the window.
 {
   const index = JSON.parse(document.getElementById("gallery-index").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const packs = new Map(); // number -> promise of the pack
-  const arrived = new Map(); // number -> what to call with a pack that is loaded from a file
+  const arrived = new Map(); // number -> what to call with a pack loaded from a file
   const controls = document.getElementById("controls");
   const byId = (id) => document.getElementById(id);
 
@@ -44,7 +44,7 @@
     truth: byId("truth").checked,
   });
 
-  const hue = (cls) => `hsl(${(cls * 137.508) % 360} 90% 62%)`; // the golden angle: no two alike
+  const hue = (cls) => `hsl(${(cls * 137.508) % 360} 90% 62%)`; // the golden angle: no two hues alike
 
   function* rows(flat, width) {
     for (let at = 0; at < flat.length; at += width) yield flat.slice(at, at + width);
@@ -59,7 +59,7 @@
     return box;
   }
 
-  // The picture with the boxes that are wanted, and how many of each kind there are.
+  // The image with the selected boxes, and how many there are of each kind.
   function draw(picture, wanted, labels) {
     const counts = { right: 0, wrong: 0, plain: 0, missed: 0 };
     const drawing = element("svg", { viewBox: `0 0 ${picture.width} ${picture.height}`, "aria-hidden": "true" });
@@ -87,7 +87,7 @@
   }
 
   function label(picture, x, y, content, offset) {
-    const scale = picture.width / Math.min(byId("viewer").clientWidth, 900); // of equal size on all pictures
+    const scale = picture.width / Math.min(byId("viewer").clientWidth, 900); // the same size on all images
     const text = element("text", { transform: `translate(${x} ${Math.max(y + offset * scale, 12 * scale)}) scale(${scale})` });
     text.textContent = content;
     return text;
@@ -115,7 +115,7 @@
     return detected || labelled || (wanted.cls === null && wanted.score === 0);
   }
 
-  // One card an image, made once; filtering only orders, shows and hides them.
+  // One card per image, made once; filtering only sorts, shows and hides cards.
   const near = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       target.parkdetNear = isIntersecting;
@@ -140,7 +140,7 @@
     return card;
   });
 
-  // A card that is far from the window holds no drawing, so that the page stays light.
+  // A card far from the window holds no drawing, which keeps the page light.
   function empty(card) {
     const blank = document.createElement("span");
     blank.className = "blank";
@@ -153,7 +153,7 @@
     const counts = card.lastChild.lastChild;
     try {
       const picture = await load(card.parkdetNumber);
-      if (!card.parkdetNear) return; // scrolled past meanwhile
+      if (!card.parkdetNear) return; // scrolled past in the meantime
       const [drawing, found] = draw(picture, settings(), false);
       card.firstChild.replaceWith(drawing);
       counts.textContent = picture.uri ? describe(found, isScored(entry)) : "cannot be read";
@@ -178,7 +178,7 @@
     for (const number of shown) if (cards[number].parkdetNear) fill(cards[number]);
   }
 
-  // The viewer: one image in full.
+  // The viewer: one image at full size.
   let current = 0;
 
   function open(number) {
@@ -193,7 +193,7 @@
     byId("viewer-name").textContent = `${entry.part} · ${entry.name}`;
     try {
       const picture = await load(number);
-      if (number !== current) return; // another one has been asked for meanwhile
+      if (number !== current) return; // another image was requested in the meantime
       const [drawing, counts] = draw(picture, settings(), true);
       byId("viewer-count").textContent = describe(counts, isScored(entry));
       byId("viewer-picture").replaceChildren(drawing);
@@ -228,7 +228,7 @@
   }
 
   if (controls) {
-    let pending = 0; // a slider tells of more positions than can be drawn: the last one counts
+    let pending = 0; // a slider reports more positions than can be drawn: draw only the last
     controls.addEventListener("input", () => {
       cancelAnimationFrame(pending);
       pending = requestAnimationFrame(update);

@@ -1,5 +1,5 @@
 "use strict";
-// The switch between light and dark: the system's choice until it is used.
+// The light/dark switch: follows the system until it is used.
 {
   const button = document.getElementById("theme");
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -13,14 +13,14 @@
   };
   button.addEventListener("click", () => {
     chosen = button.getAttribute("aria-pressed") === "true" ? "light" : "dark";
-    try { localStorage.setItem("parkdet-theme", chosen); } catch { /* only remembered if it can be */ }
+    try { localStorage.setItem("parkdet-theme", chosen); } catch { /* remembered only if storage is available */ }
     show();
   });
   prefersDark.addEventListener("change", show);
   show();
 }
 
-// Tables that are sorted by a click on a heading.
+// Tables that sort when a heading is clicked.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const value = (row, column) => {
@@ -45,7 +45,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// The part that is being read is marked in the bar.
+// Marks the section being read in the navigation bar.
 {
   const links = new Map([...document.querySelectorAll(".top nav a")].map((a) => [a.hash.slice(1), a]));
   const seen = new IntersectionObserver((entries) => {
