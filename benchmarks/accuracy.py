@@ -1,9 +1,9 @@
 """Accuracy on real photographs: stock yolov5's train() against this workflow, several seeds each.
 
-Both train on the same prepared images with the same settings, for the same epochs and from the same
-weights. Both results predict through the same inference (confidence 0.001, IoU 0.6, 300 boxes, no
-test-time augmentation) and are scored on the test truth by pycocotools. Finished runs are not
-repeated, so an interrupted benchmark resumes.
+Both train on the same prepared images with the same settings, from the same weights and for the
+same number of epochs. Both results go through the same inference (confidence 0.001, IoU 0.6, 300
+boxes, no test-time augmentation) and are scored against the test ground truth by pycocotools.
+Finished runs are not repeated, so an interrupted benchmark resumes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from parkdet.config import Config
 
 
 def run_workflow(preset: dict, seed: int, work: Path) -> Path:
-    """Runs the workflow's baseline with a seed (0: the preset as it is); returns its results."""
+    """Runs the workflow's baseline with a seed (0: the preset as it is); returns its folder."""
     config = {**preset, "run": f"{preset['run']}-seed{seed}" if seed else preset["run"]}
     config["training"] = {**preset["training"], "seed": seed}
     path = work / f"seed{seed}.yaml"
@@ -37,7 +37,7 @@ def run_stock(config: Config, dataset: Path, out: Path) -> Path:
 
 
 def describe(name: str, runs: list[dict[str, float]]) -> list[str]:
-    """One line of the table: mean and standard deviation over the seeds."""
+    """A row of the table: mean and standard deviation over the seeds."""
     cells = []
     for key in ("ap50", "ap"):
         values = [run[key] for run in runs]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: presets, their prepared images, trainings, scores, the machine."""
+"""Shared by the benchmarks: presets, prepared images, training, scoring, machine, records."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ from parkdet.options import prepare_options, training_options  # noqa: E402
 from parkdet.plan import Plan  # noqa: E402
 
 VEHICLES = ROOT / "presets/vehicles.yaml"
-VAL_IMAGES = 8  # in a subset: enough for a validation that is not counted
+VAL_IMAGES = 8  # in a subset: enough for a validation that is not timed
 WORK = ROOT / "results/benchmarks"
 RECORDS = ROOT / "benchmarks/results"
 PREDICTION = ["--conf", "0.001", "--iou", "0.6", "--max-det", "300", "--batch-size", "16"]
@@ -40,10 +40,10 @@ def read_preset(path: Path = VEHICLES, run: str | None = None, **changes: dict) 
 
 
 def run_script(name: str, *options: object, log: Path | None = None) -> None:
-    """Runs a program of the repository; its output goes to ``log`` if there is one.
+    """Runs a script of the repository; its output goes to ``log`` if given.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: the script failed.
     """
     command = [sys.executable, str(ROOT / name), *map(str, options)]
     if log is None:
@@ -64,7 +64,7 @@ def prepare(config: Config) -> Path:
 
 
 def subset(dataset: Path, images: int, out: Path) -> Path:
-    """A prepared set of another's first images, whose files it links to."""
+    """Makes a set of the first images of a prepared one, linking to its files."""
     if out.exists():
         return out
     out.mkdir(parents=True)
@@ -84,10 +84,10 @@ def subset(dataset: Path, images: int, out: Path) -> Path:
 
 
 def train(config: Config, dataset: Path, out: Path, *options: object) -> list[dict[str, str]]:
-    """Trains the preset's baseline, or what is left of it; ``options`` come last and so win.
+    """Trains the preset's baseline, resuming if interrupted; ``options`` override the preset's.
 
     Returns:
-        The rows of its metrics file.
+        The rows of the metrics file.
     """
     files = {"last": "last.pt", "best": "best.pt", "metrics": "metrics.csv", "state-dir": "state"}
     places = [word for name, file in files.items() for word in (f"--{name}", out / file)]
@@ -99,7 +99,7 @@ def train(config: Config, dataset: Path, out: Path, *options: object) -> list[di
 
 
 def train_stock(config: Config, dataset: Path, out: Path, *options: object) -> None:
-    """Trains the preset's baseline with stock yolov5's own train(), from the start."""
+    """Trains the preset's baseline with stock yolov5's own train(), never resuming."""
     training = config.training
     own = ["--data", dataset / "dataset.yaml", "--weights", Plan(config).pretrained, "--out", out]
     own += ["--epochs", config.baseline.epochs, "--seed", training.seed]
@@ -108,11 +108,11 @@ def train_stock(config: Config, dataset: Path, out: Path, *options: object) -> N
 
 
 def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, float]:
-    """AP and AP50 of weights on a preset's test truth, by pycocotools.
+    """AP and AP50 of weights against a preset's test ground truth, by pycocotools.
 
     Args:
-        dataset: folder of the prepared images.
-        out: file to write the detections to.
+        dataset: the folder of the prepared images.
+        out: the file to write the detections to.
     """
     plan = Plan(config)
     images = ["--images", dataset / "test.json", "--image-dir", *plan.test_images]
@@ -122,7 +122,7 @@ def score(weights: Path, dataset: Path, config: Config, out: Path) -> dict[str, 
 
 
 def score_file(detections: Path, truth: str) -> dict[str, float]:
-    """AP and AP50 of a file of detections, by pycocotools."""
+    """AP and AP50 of a detections file, by pycocotools."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -136,9 +136,9 @@ def score_file(detections: Path, truth: str) -> dict[str, float]:
 
 
 def train_and_score(config: Config, out: Path, threads: int | None = None) -> dict[str, float]:
-    """AP and AP50 of the preset's baseline, and its training seconds; kept in ``out``.
+    """AP, AP50 and training seconds of the preset's baseline, kept in ``out``.
 
-    What is finished there is not trained again, and what was interrupted resumes.
+    A finished training there is not repeated; an interrupted one resumes.
     """
     path = out / "scores.json"
     if not path.exists():
@@ -152,7 +152,7 @@ def train_and_score(config: Config, out: Path, threads: int | None = None) -> di
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, and when."""
+    """The machine and versions that the figures were measured on, and the date."""
     models = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,8 +1,8 @@
 """The cut at the size of the challenge's test set, against the search of 2022.
 
 Detections are drawn from a seed: 50 for each of 19,521 images of 1920x1080, written as json.dump
-does. Each method cuts them to 20 MB in a process of its own, including interpreter start, reading
-and writing. What is promised of the cut is checked; a broken promise makes the exit code 1.
+does. Each method cuts them to 20 MB in its own process; the time includes interpreter start,
+reading and writing. The goals for the cut are checked; missing one makes the exit code 1.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from common import ROOT, WORK, table, write_record
 
 WIDTH, HEIGHT, CLASSES, BOXES = 1920, 1080, 14, 50
 FIRST_IMAGE, SEED = 24_651, 0
-OBJECTS = 0.1  # share of boxes that are on an object, and have high scores
-CONFIDENCE = 0.01  # lowest score of the inference
+OBJECTS = 0.1  # share of boxes on an object, which score high
+CONFIDENCE = 0.01  # lowest score that the inference keeps
 OURS = ("global", "threshold")
 
 
 class Use(NamedTuple):
-    """What a command took: wall-clock seconds and its largest resident memory in megabytes."""
+    """What a command used: wall-clock seconds and peak resident memory."""
 
     seconds: float
     megabytes: float
@@ -59,14 +59,14 @@ def make(path: Path, images: int) -> None:
             file.write(f", {text}" if number else text)
         file.write("]")
         file.flush()
-        os.fsync(file.fileno())  # so that no writing is left to do during the measurement
+        os.fsync(file.fileno())  # so that no write-back is left for the measurement
 
 
 def measure(script: str, *options: object) -> Use:
-    """Runs a program of the repository in a process of its own.
+    """Runs a script of the repository in its own process.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: the script failed.
     """
     command = [sys.executable, str(ROOT / script), *map(str, options)]
     started = time.perf_counter()
@@ -81,7 +81,7 @@ def measure(script: str, *options: object) -> Use:
 
 
 def check(uses: dict[str, list[Use]], medians: dict[str, float], equal: bool) -> dict[str, bool]:
-    """The promises, and whether each was kept."""
+    """The goals, and whether each was met."""
     seconds, ratio = medians["global"], medians["2022"] / medians["global"]
     largest = max(use.megabytes for use in uses["global"])
     return {
@@ -96,7 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=19_521, help="with 50 detections each")
     parser.add_argument("--max-bytes", type=int, default=20_000_000)
-    parser.add_argument("--rounds", type=int, default=5, help="for ours; that of 2022 runs once")
+    parser.add_argument("--rounds", type=int, default=5, help="of ours; the 2022 search runs once")
     arguments = parser.parse_args()
     folder = WORK / "conf_cut"
     source = folder / f"{arguments.images}.json"
@@ -110,19 +110,19 @@ def main() -> int:
     uses["2022"] = [measure("benchmarks/search_2022.py", *given, folder / "2022.json")]
     equal = filecmp.cmp(folder / "2022.json", folder / "threshold.json", shallow=False)
     medians = {name: statistics.median(use.seconds for use in runs) for name, runs in uses.items()}
-    promises = check(uses, medians, equal)
+    goals = check(uses, medians, equal)
     record = {
         "detections": arguments.images * BOXES,
         "bytes": source.stat().st_size,
         "max_bytes": arguments.max_bytes,
         "uses": {name: [use._asdict() for use in runs] for name, runs in uses.items()},
-        "promises": promises,
+        "promises": goals,
     }
     write_record("conf_cut", record)
     print(report(uses, medians))
-    for promise, kept in promises.items():
-        print(f"{'yes' if kept else 'NO '}  {promise}")
-    return 0 if all(promises.values()) else 1
+    for goal, met in goals.items():
+        print(f"{'yes' if met else 'NO '}  {goal}")
+    return 0 if all(goals.values()) else 1
 
 
 def report(uses: dict[str, list[Use]], medians: dict[str, float]) -> str:
@@ -133,7 +133,7 @@ def report(uses: dict[str, list[Use]], medians: dict[str, float]) -> str:
         spread = f"{medians[name]:.2f} ({seconds[0]:.2f} to {seconds[-1]:.2f})"
         most = max(use.megabytes for use in runs)
         rows.append([name, spread, f"{most:.0f}", f"{medians['2022'] / medians[name]:.1f}"])
-    header = ["method", "seconds: median (range)", "MB at most", "times the search of 2022"]
+    header = ["method", "seconds: median (range)", "peak memory, MB", "speedup over 2022"]
     return table(header, rows)
 
 

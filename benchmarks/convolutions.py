@@ -1,8 +1,8 @@
-"""How fast a CPU computes the convolutions of a training step, beside a plain matrix product.
+"""How fast a CPU computes the convolutions of a training step, next to a plain matrix product.
 
-Each convolution of yolov5n runs alone, in bf16 with channels last and with its shapes in training:
-forward, the gradient with respect to its input, and that with respect to its weights. The medians
-of all of them are added up. A large matrix product shows how fast the same arithmetic can be here.
+Each convolution of yolov5n runs alone, in bf16 and channels last, with the shapes it has in
+training: the forward pass, the gradient of its input and the gradient of its weights. The medians
+of all layers are added up. A large matrix product shows how fast this arithmetic can be here.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from parkdet.detector.build import build_model
 from parkdet.memory import keep_freed_memory
 
 PASSES = ("forward", "gradient of the input", "gradient of the weights")
-SIDE = 4096  # of the matrices: far from any overhead
-ROUNDS, RUNS = 5, 3  # all layers in turn, and of each layer one after the other
+SIDE = 4096  # of the matrices: large enough that overhead does not matter
+ROUNDS, RUNS = 5, 3  # rounds over all layers, and consecutive runs of a layer in each
 
 
 def milliseconds(run: Callable[[], object]) -> float:
-    """The median of some runs."""
+    """The median over ``RUNS`` runs."""
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -37,7 +37,7 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def convolutions(imgsz: int, batch: int) -> list[tuple[torch.nn.Conv2d, tuple[int, ...]]]:
-    """Those of the model, in order, each with the shape of its input."""
+    """The model's convolutions in order, each with the shape of its input."""
     found = []
     model = build_model("yolov5n", classes=4, seed=0).train()
     for module in model.modules():
@@ -51,7 +51,7 @@ def convolutions(imgsz: int, batch: int) -> list[tuple[torch.nn.Conv2d, tuple[in
 
 
 def times(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> list[float]:
-    """Milliseconds of each pass; the gradient of the model's own input is never computed: 0."""
+    """Milliseconds per pass; 0 for the gradient of the model's input, which is never computed."""
     weights = convolution.weight.detach().bfloat16().contiguous(memory_format=torch.channels_last)
     images = torch.randn(shape).bfloat16().contiguous(memory_format=torch.channels_last)
     sizes = convolution.stride, convolution.padding, convolution.dilation
@@ -67,7 +67,7 @@ def times(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> list[float]:
 
 
 def operations(convolution: torch.nn.Conv2d, shape: tuple[int, ...]) -> int:
-    """Floating point operations of a pass: two for each product, which is added to a sum."""
+    """Floating-point operations of a pass: a multiplication and an addition per product."""
     pixels = shape[0] * math.prod(size // convolution.stride[0] for size in shape[2:])
     return 2 * pixels * convolution.weight.numel()
 
@@ -104,12 +104,12 @@ def main() -> None:
         [name, f"{row['gigaflop'] / batch:.2f}", f"{row['milliseconds'] / batch:.1f}", speed(row)]
         for name, row in rows
     ]
-    lines.append([f"a matrix product, {SIDE} by {SIDE}", "", "", speed(product)])
-    print(table(["", "GFLOP an image", "ms an image", "GFLOP/s"], lines))
+    lines.append([f"matrix product, {SIDE} by {SIDE}", "", "", speed(product)])
+    print(table(["", "GFLOP per image", "ms per image", "GFLOP/s"], lines))
 
 
 def speed(row: dict[str, float]) -> str:
-    """Operations per time, in GFLOP/s."""
+    """Speed in GFLOP/s."""
     return f"{row['gigaflop'] / row['milliseconds'] * 1000:.0f}"
 
 

@@ -1,13 +1,15 @@
-"""The methods of the cut on photographs and on the demo: the mean AP that each keeps.
+"""The mean AP that each method of the cut preserves, on photographs and on the demo.
 
-Needs the finished runs of presets/vehicles.yaml, presets/coco-traffic.yaml and the demo in
-results/, and PARKDET_DATA. Their tune_best.pt, and yolov5n's COCO weights on coco-traffic, predict
-val and test images down to a confidence of 0.001 with 300 boxes per image (made once and kept).
+Needs PARKDET_DATA and, in results/, the finished runs of presets/vehicles.yaml,
+presets/coco-traffic.yaml and the demo. Their tune_best.pt, and yolov5n's COCO weights on
+coco-traffic, predict on val and test images down to a confidence of 0.001 with 300 boxes per image;
+these detections are made once and kept.
 
 The test images are split into random halves, several times. per-class learns from one half; each
-method cuts the other to 1/2, ..., 1/64 of its bytes, which is scored; then they change places. The
-oracle is per-class learnt from the truth of the very images that are scored. Last, per-class learns
-from the val set and all test images are cut and scored, as in a user's run.
+method cuts the other half's detections to 1/2, ..., 1/64 of their bytes, which are scored; then the
+halves swap roles. The oracle is per-class learnt from the ground truth of the scored images
+themselves. Finally, per-class learns from the val set and all test images are cut and scored, as in
+a user's run.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from parkdet.submission.cut import cut_file
 from parkdet.submission.records import Detection, read_detections, write_detections
 
 DIVISORS = (2, 4, 8, 16, 32, 64)
-FIGURES = {"ap": "50:95", "ap50": "50", "ap75": "75"}  # of Metrics -> the AP to work for
+FIGURES = {"ap": "50:95", "ap50": "50", "ap75": "75"}  # of Metrics -> the AP that per-class aims at
 COLUMNS = ["bytes", "global", "2022 - global", "per-class - global", "oracle - global"]
 Scores = dict[str, dict[int, dict[str, float]]]  # method -> divisor of the bytes -> figures
 
@@ -44,13 +46,13 @@ class Case(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Images with their truth and their detections."""
+    """Images with their ground truth and their detections."""
 
     truth: dict
     detections: list[Detection]
 
     def of(self, images: Sequence[int]) -> "Part":
-        """The part with only these images."""
+        """The part restricted to these images."""
         chosen = set(images)
         truth = dict(self.truth)
         truth["images"] = [item for item in truth["images"] if item["id"] in chosen]
@@ -68,7 +70,7 @@ def read_cases() -> list[Case]:
 
 
 def read_part(case: Case, name: str) -> Part:
-    """The val or the test images of a case; predicts on them if that has not been done."""
+    """The val or test images of a case, with detections that are made if missing."""
     plan = Plan(case.config)
     dataset = ROOT / plan.results / "dataset"
     out = WORK / "cut_methods" / f"{case.name.replace(', ', '-').replace(' ', '-')}-{name}.json"
@@ -83,7 +85,7 @@ def read_part(case: Case, name: str) -> Part:
 
 
 def divided(part: Part, splits: int) -> Iterator[tuple[Part, Part]]:
-    """Halves of the images, each split both ways round: one to learn from, the other to score."""
+    """Random halves of the images, one to learn from, one to score; each split is used twice."""
     ids = sorted(image["id"] for image in part.truth["images"])
     for seed in range(splits):
         order = np.random.default_rng(seed).permutation(ids).tolist()
@@ -93,7 +95,7 @@ def divided(part: Part, splits: int) -> Iterator[tuple[Part, Part]]:
 
 
 def compare(known: Part, part: Part, folder: Path) -> Scores:
-    """Scores of what each method leaves of the detections of ``part``.
+    """Scores of the detections of ``part`` that each method keeps.
 
     Args:
         known: what per-class learns from.
@@ -121,7 +123,7 @@ def _learnt(part: Part, target: Target) -> list:
 
 
 def describe(runs: list[Scores], figure: str) -> list[list[str]]:
-    """Rows of a table, one per fraction of the bytes: mean and deviation over the runs."""
+    """Rows of a table, one per fraction of the bytes: mean and standard deviation over the runs."""
     target = FIGURES[figure]
     rows = []
     for divisor in DIVISORS:
@@ -152,7 +154,7 @@ def tables_of(case: Case, directions: dict[str, list[Scores]]) -> dict[str, list
 
 
 def measure(case: Case, splits: int, folder: Path) -> dict[str, list[Scores]]:
-    """The scores of a case: on each half, and from val to test."""
+    """The scores of a case: on each half of the test images, and from val to test."""
     test, val = read_part(case, "test"), read_part(case, "val")
     halves = [compare(known, part, folder) for known, part in divided(test, splits)]
     return {"halves of test": halves, "val to test": [compare(val, test, folder)]}

@@ -1,11 +1,11 @@
 """Ensembles on real photographs: three sets of weights, fused, against each of them alone.
 
-The weights are the baselines of three seeds that `make bench-accuracy` trains. Each alone and all
-three, fused by NMS and by weighted boxes fusion, with and without test-time augmentation, predict
-on the preset's test images (confidence 0.001, 300 boxes) and are scored on the test truth by
-pycocotools. Three IoU thresholds are tried, since the gain could come from a lucky one; each
-detector's NMS and the fusion use the same. Weights alone with one view have nothing to fuse: `nms`
-and `wbf` are then the same.
+The weights are the baselines of three seeds that `make bench-accuracy` trains. Each set alone and
+all three fused by NMS or by weighted boxes fusion, with and without test-time augmentation, predict
+on the preset's test images (confidence 0.001, 300 boxes) and are scored against the test ground
+truth by pycocotools. Three IoU thresholds are tried, since a gain at one could be luck; each
+detector's NMS and the fusion use the same threshold. With single weights and one view there is
+nothing to fuse, so `nms` and `wbf` give the same result.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def score(images: Iterable[ImageDetections], plan: Plan) -> dict[str, float]:
-    """AP and AP50 of detections on the test truth."""
+    """AP and AP50 of detections against the test ground truth."""
     out = WORK / plan.config.run / "ensemble.json"
     records = [
         detection(image.id, category, box, confidence)
@@ -73,7 +73,7 @@ def score(images: Iterable[ImageDetections], plan: Plan) -> dict[str, float]:
 
 
 def report(scores: dict[float, dict[str, dict[str, dict[str, float]]]]) -> str:
-    """The figures as a Markdown table: one line for each threshold and way."""
+    """The figures as a Markdown table: one row for each threshold and way."""
     rows = []
     for iou, ways in scores.items():
         for way, found in ways.items():
@@ -82,7 +82,7 @@ def report(scores: dict[float, dict[str, dict[str, dict[str, float]]]]) -> str:
                 singles = [each[metric] for name, each in found.items() if name != "three"]
                 values += [statistics.mean(singles), max(singles), found["three"][metric]]
             rows.append([str(iou), way, *(f"{value:.3f}" for value in values)])
-    columns = ("mean of single", "best single", "three")
+    columns = ("mean of singles", "best single", "three fused")
     titles = [f"{title}: {column}" for title in METRICS.values() for column in columns]
     return table(["IoU", "fused by", *titles], rows)
 

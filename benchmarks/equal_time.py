@@ -1,8 +1,8 @@
 """Accuracy at equal time: what parkdet reaches in the time of stock yolov5's 12 epochs.
 
-The number of epochs is 12 times the speed ratio that `make bench-train` measured at the preset's
-size, rounded down; the schedule is laid out for it. Stock's figures are those of `make
-bench-accuracy`. Finished runs are not repeated, interrupted ones resume.
+The number of epochs is 12 times the speedup that `make bench-train` measured at the preset's image
+and batch size, rounded down; the schedule spans that number. Stock's figures are those of
+`make bench-accuracy`. Finished runs are not repeated; interrupted ones resume.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from common import RECORDS, WORK, read_preset, table, train_and_score, write_rec
 
 
 def measured_ratio(imgsz: int, batch: int) -> float:
-    """Training speed relative to stock's (with its RAM cache), from train.py's record."""
+    """The training speedup over stock with its RAM cache, from train.py's record."""
     cases = json.loads((RECORDS / "train.json").read_text())["cases"]
     speeds = {(case["imgsz"], case["batch"]): case["ratio"]["parkdet"] for case in cases}
     return speeds[imgsz, batch]

@@ -1,9 +1,10 @@
-"""Speed of fusing the detections of three detectors on one image, 300 boxes each.
+"""Time to fuse the detections of three detectors on one image, 300 boxes each.
 
-The boxes are at random places on 1920x1080 pixels, each found by all three, a few pixels apart.
-Both fusions are timed in turns; the best of 20 rounds counts.
+The boxes lie at random places on 1920x1080 pixels; all three detectors find each of them, a few
+pixels apart. The two methods are timed in turns; the fastest of 20 rounds counts.
 """
 
+import argparse
 import time
 
 import numpy
@@ -31,6 +32,7 @@ def detections(classes: int) -> list[ImageDetections]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     found = {}
     for classes in (1, 14):
         results = detections(classes)
@@ -43,7 +45,7 @@ def main() -> None:
         found[classes] = [round(1e3 * seconds, 2) for seconds in best.values()]
     write_record("fuse", {"milliseconds": found, "boxes": BOXES, "detectors": DETECTORS})
     rows = [[str(classes), *map(str, values)] for classes, values in found.items()]
-    print(table(["classes", "nms, ms an image", "wbf, ms an image"], rows))
+    print(table(["classes", "nms, ms per image", "wbf, ms per image"], rows))
 
 
 if __name__ == "__main__":

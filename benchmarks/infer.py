@@ -1,13 +1,13 @@
 """Detection: the installed yolov5's own val against parkdet, in turns, with the same weights.
 
 Speed: images per second with and without test-time augmentation, with the settings of the 2022 run
-(confidence 0.01, IoU 0.7, 50 boxes). Each run is a process of its own. The pass over the images is
-timed: decoding, scaling, the detector, suppression and writing. On our side this is all of
+(confidence 0.01, IoU 0.7, 50 boxes), each run in its own process. The pass over the images is
+timed: decoding, scaling, the detector, suppression and writing. On our side that is all of
 scripts/infer.py except its imports.
 
-Accuracy: AP of both on photographs with a truth. Here stock gets batches of one image, so that its
-padding does not depend on an image's neighbours, and no time limit for its suppression. The files
-of both are scored after rounding to 0.1 pixels and 4 decimals, as in our format.
+Accuracy: AP of both on photographs with ground truth. Here stock gets batches of one image, so that
+its padding does not depend on an image's neighbours, and no time limit for its suppression. The
+files of both are scored after rounding to our format, 0.1 pixels and 4 decimals of the score.
 """
 
 import argparse
@@ -40,7 +40,7 @@ ACCURACY_SETS = [
 
 
 class Case(NamedTuple):
-    """What all sides detect on, and how."""
+    """The images that all sides detect on, and the settings."""
 
     folder: Path
     imgsz: int
@@ -73,7 +73,7 @@ def run(side: str, case: Case, limits: dict[str, float], time_limit: bool = True
 
 
 def detect_here(words: list[str]) -> None:
-    """Our side, in this process: scripts/infer.py, from reading the weights onwards."""
+    """Runs our side in this process: scripts/infer.py, timed from reading the weights onwards."""
     program = runpy.run_path(str(ROOT / "scripts/infer.py"))
     options = program["build_parser"]().parse_args(words)
     import parkdet.inference.ensemble  # noqa: F401  its imports are not timed
@@ -85,7 +85,7 @@ def detect_here(words: list[str]) -> None:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """All sides in turns: images per second in each round, and the ratios to stock's."""
+    """Runs all sides in turns: images per second in each round, and the speedups over stock."""
     count = len(json.loads((case.folder / "images.json").read_text())["images"])
     speeds: dict[str, list[float]] = {side: [] for side in (STOCK, *OURS)}
     for _ in range(rounds):
@@ -100,7 +100,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
 
 
 def compare(name: str, part: str, imgsz: int, tta: bool) -> dict[str, Any]:
-    """AP and AP50 of each side on the photographs of one part of a set."""
+    """AP and AP50 of each side on one part of a set."""
     truth, folder = read_json(truth_of(name, part)), photographs(name, part=part)
     classes = load_checkpoint(weights()).names
     ids = {classes.index(c["name"]): c["id"] for c in truth["categories"] if c["name"] in classes}
@@ -117,7 +117,7 @@ def compare(name: str, part: str, imgsz: int, tta: bool) -> dict[str, Any]:
 
 
 def translated(found: list[Detection], ids: dict[int, int]) -> list[Detection]:
-    """Detections of the classes that have an id, with that id, rounded as in our format."""
+    """Detections with the set's category ids, rounded as in our format, without other classes."""
     return [
         detection(each.image_id, ids[each.category_id], (x, y, x + width, y + height), each.score)
         for each in found
@@ -127,7 +127,7 @@ def translated(found: list[Detection], ids: dict[int, int]) -> list[Detection]:
 
 
 def speed_rows(found: dict[str, Any]) -> list[list[str]]:
-    """A case's lines in the table of speeds."""
+    """A case's rows in the table of speeds."""
     case = f"{found['imgsz']}, {'with' if found['tta'] else 'without'}"
     return [
         [
@@ -143,7 +143,7 @@ def speed_rows(found: dict[str, Any]) -> list[list[str]]:
 
 
 def accuracy_rows(found: dict[str, Any]) -> list[list[str]]:
-    """A set's lines in the table of accuracies."""
+    """A set's rows in the table of AP."""
     case = f"{found['set']}, {found['part']}, {found['imgsz']}"
     case += f", {'with' if found['tta'] else 'without'}"
     stock = found["scores"][STOCK]["ap"]
@@ -179,7 +179,7 @@ def main() -> None:
     sets = [] if arguments.skip_accuracy else ACCURACY_SETS
     accuracy = [compare(*photos, tta) for photos in sets for tta in (False, True)]
     write_record("infer", {"speed": speeds, "accuracy": accuracy})
-    header = ["pixels, TTA", "side", "images/s: median (range)", "times stock"]
+    header = ["pixels, TTA", "side", "images/s: median (range)", "speedup over stock"]
     print(table(header, [row for found in speeds for row in speed_rows(found)]))
     header = ["set, part, pixels, TTA", "side", "AP", "AP50", "AP minus stock's, points"]
     print(table(header, [row for found in accuracy for row in accuracy_rows(found)]))

@@ -1,7 +1,7 @@
 """Where the time of a detection goes: milliseconds per image in each phase, on one thread.
 
-The whole is measured as well: the same images on as many threads as there are cores, with all
-phases on each core (`predict`), and the layers alone on the same threads.
+The total is measured too: the same images on as many threads as there are cores, each thread
+running all phases of an image (`detect`), and the layers alone on the same threads.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CONFIDENCE, IOU, MOST = SPEED.values()
 
 @torch.inference_mode()
 def phases(path: Path, detector: FastDetector, imgsz: int) -> tuple[list[float], torch.Tensor]:
-    """Milliseconds of each phase, and the image as the layers see it."""
+    """Milliseconds per phase, and the image as the layers get it."""
     times = [time.perf_counter()]
     shape = padded_shape(*image_size(path), imgsz, 32)
     times.append(time.perf_counter())
@@ -79,7 +79,8 @@ def main() -> None:
     names = [*PHASES, f"layers alone, {threads} threads", f"all, {threads} threads"]
     rows = dict(zip(names, [*medians, layers, whole], strict=True))
     write_record(f"infer-step-{arguments.imgsz}", {"precision": arguments.precision, "ms": rows})
-    print(table(["phase", "ms an image"], [[name, f"{value:.1f}"] for name, value in rows.items()]))
+    cells = [[name, f"{value:.1f}"] for name, value in rows.items()]
+    print(table(["phase", "ms per image"], cells))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Loading alone: milliseconds per image, the installed yolov5's loader against parkdet's.
 
-Both make training images (mosaics, with the augmentation of yolov5's defaults) from the same files,
-with and without keeping decoded images in memory, in the main process and in two loader workers,
-one thread each. The first epoch, which fills caches, is not counted. There are two sets: the
-vehicles' photographs, and PNGs of 1920x1080 pixels made from these, scaled up and with a little
-noise, as a parking-lot camera might give. Each run is a process of its own and the sides take
-turns; freed memory is kept in ours, as in train.py, and not in stock's.
+Both make training images (mosaics, augmented as by yolov5's defaults) from the same files, with and
+without decoded images kept in memory, in the main process and in two loader workers, one thread
+each. The first epoch, which fills caches, is not counted. There are two sets: the vehicles
+photographs, and 1920x1080 PNGs made from them, scaled up and with a little noise, as a parking-lot
+camera might produce. Each run has its own process and the sides take turns; ours keeps freed
+memory, as train.py does, stock's does not.
 """
 
 import argparse
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
 
 def make_pngs(source: Path, count: int, out: Path) -> Path:
-    """A set of ``count`` large PNGs from the first photographs of another, with their boxes."""
+    """Makes ``count`` large PNGs from the first photographs of a set, with their boxes."""
     if (out / "dataset.yaml").exists():
         return out
     for folder in ("images/train", "labels/train"):
@@ -63,7 +63,7 @@ def make_pngs(source: Path, count: int, out: Path) -> Path:
         name = f"{number:04d}"
         cv2.imwrite(str(out / f"images/train/{name}.png"), noisy.clip(0, 255).astype(np.uint8))
         labels = source / line.replace("images", "labels", 1)
-        text = labels.with_suffix(".txt").read_text()  # boxes from elsewhere cost the same
+        text = labels.with_suffix(".txt").read_text()  # misplaced boxes cost the same
         (out / f"labels/train/{name}.txt").write_text(text)
         lines.append(f"./images/train/{name}.png\n")
         truth["images"][number] |= {
@@ -117,7 +117,7 @@ SIDES = {"stock": stock_epochs, "parkdet": our_epochs}
 
 
 def milliseconds(epochs: Iterator[Iterable], images: int, counted: int) -> float:
-    """Time per image over some epochs after the first."""
+    """Time per image over the ``counted`` epochs after the first."""
     for _ in next(epochs):
         pass
     started = time.perf_counter()
@@ -130,7 +130,7 @@ def milliseconds(epochs: Iterator[Iterable], images: int, counted: int) -> float
 
 
 def run_here(case: Case, arguments: argparse.Namespace) -> float:
-    """A run of one side in this process."""
+    """Runs one side in this process; returns milliseconds per image."""
     if arguments.side == "parkdet":
         keep_freed_memory()
     made_to_run()
@@ -140,7 +140,7 @@ def run_here(case: Case, arguments: argparse.Namespace) -> float:
 
 
 def run_apart(number: int, side: str, kept: bool, workers: int, epochs: int) -> float:
-    """A run of one side in a process of its own."""
+    """Runs one side in its own process; returns milliseconds per image."""
     words = [sys.executable, __file__, "--case", number, "--side", side, "--workers", workers]
     words += ["--epochs", epochs, *(["--kept"] if kept else [])]
     done = subprocess.run(
@@ -150,13 +150,13 @@ def run_apart(number: int, side: str, kept: bool, workers: int, epochs: int) -> 
 
 
 def image_sizes(case: Case) -> list[int]:
-    """Bytes of each image file."""
+    """The size of each image file in bytes."""
     lines = (case.dataset / "train.txt").read_text().splitlines()
     return [(case.dataset / line).stat().st_size for line in lines]
 
 
 def measure(number: int, case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All ways to load a set; for each, the milliseconds per image in each run."""
+    """Loads a set in all ways; for each, the milliseconds per image of each run."""
     ways = []
     for kept in (False, True):
         for workers in (0, 2):
@@ -172,7 +172,8 @@ def measure(number: int, case: Case, arguments: argparse.Namespace) -> dict[str,
 
 def report(cases: list[dict[str, Any]]) -> str:
     """The figures as Markdown: medians over the runs."""
-    header = ["set", "decoded images", "loader workers", "stock, ms an image", "parkdet"]
+    header = ["set", "decoded images", "loader workers", "stock, ms per image"]
+    header.append("parkdet, ms per image")
     rows = []
     for case in cases:
         for way in case["ways"]:

@@ -1,4 +1,4 @@
-"""Generated sets in the challenge's layout, of any size, and the 2022 way to prepare them."""
+"""Generates sets of any size in the challenge's layout, and prepares them as in 2022."""
 
 import json
 import random
@@ -18,8 +18,8 @@ CLASSES = 14
 WEATHER = ("맑음", "흐림", "비", "눈")
 REGIONS = ("경기도", "서울", "부산")
 FRAMES = 29  # per recording
-PICTURES = 20  # drawn; files differ by a numbered comment
-LINKS = 60_000  # per file, fewer than ext4 allows
+PICTURES = 20  # drawn; the files made from them differ by a numbered comment
+LINKS = 60_000  # hard links per file, fewer than ext4 allows
 HEADER = 33  # bytes of a PNG before its first optional chunk
 VAL_IMAGES = 3000
 
@@ -36,11 +36,11 @@ CHALLENGE = Size(24_650, 19_521, 134_741)
 
 
 def make_set(root: Path, size: Size, width: int, height: int, linked: bool = False) -> Path:
-    """Makes a set with random boxes, rarer the higher the class; class ids start at 1.
+    """Makes a set with random boxes, rarer for higher class ids, which start at 1.
 
     Args:
-        width: of the images, in pixels; so is ``height``.
-        linked: makes few image files with many names, by hard links, for very many images.
+        width: of the images in pixels, as is ``height``.
+        linked: makes few image files under many names (hard links), for very large sets.
     """
     names = [_name(number) for number in range(size.train + size.test)]
     parts = {"train": names[: size.train], "test": names[size.train :]}
@@ -85,7 +85,7 @@ def _name(number: int) -> str:
 
 
 def _picture(generator: np.random.Generator, width: int, height: int) -> bytes:
-    """A PNG of coarse shapes with noise, about as many bytes as a photograph."""
+    """A PNG of coarse shapes with noise, about as large as a photograph's."""
     coarse = generator.integers(0, 256, (9, 16, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     noisy = smooth + generator.normal(0, 1, smooth.shape)
@@ -93,7 +93,7 @@ def _picture(generator: np.random.Generator, width: int, height: int) -> bytes:
 
 
 def _numbered(png: bytes, text: str) -> bytes:
-    """The PNG with a comment, so that no two files are equal."""
+    """The PNG with a comment added, so that no two files are identical."""
     chunk = b"tEXtComment\0" + text.encode()
     framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return png[:HEADER] + framed + png[HEADER:]
@@ -133,16 +133,16 @@ def _write(path: Path, **content: Any) -> None:
 
 
 def prepare_as_in_2022(root: Path, out: Path, most_boxes: int | None = None) -> tuple[float, int]:
-    """The procedure of 2022, reimplemented from its description, in its cheapest reading.
+    """The 2022 procedure, reconstructed from its description in the cheapest reading.
 
-    For each box: look the image up in the list of the val ids, open it for its size, copy it,
-    append a line to its label file.
+    For each box: look its image up in the list of val ids, open it for its size, copy it and append
+    a line to its label file.
 
     Args:
-        most_boxes: stops after this many.
+        most_boxes: stop after this many.
 
     Returns:
-        Seconds, and the number of boxes done.
+        Seconds, and the number of boxes processed.
     """
     started = time.perf_counter()
     content = json.loads((root / "train/label/Train.json").read_text(encoding="utf-8"))

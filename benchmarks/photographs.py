@@ -1,4 +1,4 @@
-"""The photographs and weights that detection is measured with."""
+"""The photographs and weights that the detection benchmarks use."""
 
 import json
 import shutil
@@ -16,9 +16,9 @@ OUT = WORK / "infer"
 
 
 def photographs(name: str, most: int | None = None, part: str = "test") -> Path:
-    """A folder with copies of the first images of a set's part, and a list of them for each side.
+    """A folder of copies of the first images of a part of a set, and a list of them for each side.
 
-    Files are named after the images' ids, as stock requires. The classes are those of the weights.
+    Files are named after the image ids, as stock requires. The classes are those of the weights.
     """
     folder = OUT / f"{name}-{part}-{most or 'all'}"
     if (folder / "dataset.yaml").exists():
@@ -51,11 +51,11 @@ def source_of(name: str, part: str) -> tuple[Path, Path]:
 
 
 def truth_of(name: str, part: str) -> Path:
-    """The COCO file with the true boxes of a part of a set."""
+    """The COCO file with the ground truth of a part of a set."""
     plan = Plan(read_preset(ROOT / f"presets/{name}.yaml"))
     return Path(plan.train_json if part == "train" else plan.test_truth)
 
 
 def weights() -> Path:
-    """The weights that both sides detect with: those that the preset starts from."""
+    """The weights that both sides detect with: the preset's starting weights."""
     return Path(Plan(read_preset()).pretrained)

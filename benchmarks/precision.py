@@ -1,8 +1,9 @@
-"""Accuracy in bf16, in fp32 and of stock yolov5: the vehicles preset's baseline, several seeds.
+"""Accuracy of bf16, fp32 and stock yolov5: the vehicles preset's baseline, several seeds.
 
-Each training ends with AP on the test truth by pycocotools, predicted by our inference. Finished
-trainings are not repeated and interrupted ones resume (stock starts over), so they can be run one
-at a time, for example `--seeds 3 --sides bf16`; the figures are those of all that are finished.
+Each training's weights are scored against the test ground truth by pycocotools, through our
+inference. Finished trainings are not repeated and interrupted ones resume (stock's start over), so
+they can be run one at a time, for example `--seeds 3 --sides bf16`; the tables cover all that are
+finished.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from scipy import stats
 from parkdet.config import Config
 
 SIDES = ("stock", "fp32", "bf16")
-PAIRS = (("stock", "fp32"), ("stock", "bf16"), ("fp32", "bf16"))
+PAIRS = (("fp32", "bf16"), ("stock", "fp32"), ("stock", "bf16"))
 FIGURES = {"ap50": "AP50", "ap": "AP"}
 
 Runs = dict[str, dict[int, dict[str, float]]]  # side -> seed -> figures
@@ -43,7 +44,7 @@ def finished(folder: Path) -> Runs:
 
 
 def train_stock_and_score(config: Config, out: Path) -> dict[str, float]:
-    """Like train_and_score, with stock yolov5's own train() and the same settings."""
+    """Does the same as train_and_score with stock yolov5's own train()."""
     path = out / "scores.json"
     if not path.exists():
         dataset = prepare(config)
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--sides", choices=SIDES, nargs="+", default=SIDES)
     parser.add_argument("--imgsz", type=int, help="default: the preset's")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for ours")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours, not of stock")
     arguments = parser.parse_args()
     preset = read_preset(arguments.preset)
     imgsz = arguments.imgsz or preset.training.imgsz
@@ -96,7 +97,7 @@ def main() -> None:
 def differences(
     first: dict[int, dict[str, float]], second: dict[int, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Each figure's paired difference over the seeds that both sides have, if two or more."""
+    """Paired differences of each figure over the seeds that both sides have, if at least two."""
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:
         return {}
@@ -107,7 +108,7 @@ def differences(
 
 
 def report(record: dict) -> str:
-    """The figures as Markdown."""
+    """The figures as Markdown tables."""
     runs = record["runs"]
     seeds = sorted({seed for side in runs.values() for seed in side})
     header = ["", *(f"seed {seed}" for seed in seeds), "mean"]
@@ -121,14 +122,18 @@ def report(record: dict) -> str:
                 else float("nan")
             )
             rows.append([f"{title}, {side}", *(f"{value:.3f}" for value in (*values, mean))])
-    lines = [table(header, rows)]
-    for pair, figures in record["differences"].items():
-        for name, found in figures.items():
-            lines.append(
-                f"{FIGURES[name]}, {pair}: {found['mean']:+.4f} "
-                f"(95 % interval {found['low']:+.4f} to {found['high']:+.4f})"
-            )
-    return "\n\n".join(lines)
+    lines = [
+        [pair, *(interval(figures[name]) for name in FIGURES)]
+        for pair, figures in record["differences"].items()
+        if figures
+    ]
+    titles = ["difference", *(f"{title} (95 % interval)" for title in FIGURES.values())]
+    return f"{table(header, rows)}\n\n{table(titles, lines)}"
+
+
+def interval(found: dict[str, float]) -> str:
+    """A mean difference with its interval."""
+    return f"{found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Preparing data: prepare_dataset.py against the procedure of 2022, and how its time grows.
+"""Preparing data: prepare_dataset.py against the 2022 procedure, and how its time grows.
 
 All sets are generated (`made_sets.py`) and removed at the end. Their files have just been written,
-so both sides read them from memory; what they write goes to the disk of `--folder`. The 2022
-procedure does a stated number of boxes, and its time is extrapolated to all of them.
+so both sides read them from memory; their output goes to the disk of `--folder`. The 2022 procedure
+processes a fixed number of boxes, and its time is extrapolated to all of them.
 """
 
 import argparse
@@ -27,10 +27,10 @@ BOXES_2022 = {"small": 30_000, "large": 1500}
 
 
 def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
-    """Runs a command to its end: seconds, peak memory in MB, and its output.
+    """Runs a command to its end: seconds, peak memory in MiB, and its output.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the command failed.
     """
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
@@ -50,7 +50,7 @@ def timed(*command: object, cwd: Path = ROOT) -> dict[str, Any]:
 
 
 def _peak_kilobytes(pid: int) -> int:
-    """Peak memory so far; getrusage would count this process's own from when it forked."""
+    """Peak memory so far; getrusage would include this process's own memory at the fork."""
     found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) if found else 0
 
@@ -64,7 +64,7 @@ def prepare(root: Path, out: Path, images: int, *options: str) -> dict[str, floa
 
 
 def beside_2022(name: str, root: Path, size: Size) -> dict[str, Any]:
-    """Both sides on one set; ours for the first time, again, and with a near-duplicate search."""
+    """Both sides on one set; ours a first time, again, and with a near-duplicate search."""
     seconds, done = prepare_as_in_2022(root, root / "out-2022", BOXES_2022[name])
     out = root / "out"
     ours = {
@@ -85,7 +85,7 @@ def beside_2022(name: str, root: Path, size: Size) -> dict[str, Any]:
 
 
 def workflow(root: Path, folder: Path) -> dict[str, Any]:
-    """Snakemake on a set: a dry run of everything, then three runs of the preparation."""
+    """Snakemake on a set: a dry run of everything, then three runs of prepare_dataset."""
     folder.mkdir()
     settings = {"run": "full", "data": {"root": str(root), "split": "random"}}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
@@ -107,14 +107,14 @@ def workflow(root: Path, folder: Path) -> dict[str, Any]:
 
 
 def growth(images: int, folder: Path) -> dict[str, Any]:
-    """A set of few small files with many names, with the challenge's number of boxes per image."""
+    """Prepares few small files under many names, with the challenge's number of boxes per image."""
     size = Size(images, 0, round(images * CHALLENGE.boxes / CHALLENGE.train))
     root = make_set(folder, size, 64, 36, linked=True)
     return {"images": images, "boxes": size.boxes, **prepare(root, root / "out", images)}
 
 
 def remove(folder: Path) -> None:
-    """Removes a tree; in threads, because ext4 is slow at removing long symlinks."""
+    """Removes a folder tree, in threads because ext4 is slow at removing long symlinks."""
     places = list(os.walk(folder, topdown=False))
     files = [f"{place}/{name}" for place, _, names in places for name in names]
     deque(map_in_threads(os.unlink, files, "removing"), maxlen=0)
@@ -127,24 +127,28 @@ def report(record: dict[str, Any]) -> str:
     rows = [
         [
             f"{case['set']}: {case['train']} + {case['test']} images, {case['boxes']} boxes",
-            f"{case['seconds_2022_all_boxes']} ({case['boxes_done_2022']} boxes done)",
-            *(f"{way['seconds']} s, {way['peak_mb']:.0f} MB" for way in case["parkdet"].values()),
+            f"{case['seconds_2022_all_boxes']:.0f} ({case['boxes_done_2022']:,})",
+            *(
+                f"{run['seconds']:.1f} s, {run['peak_mb']:.0f} MiB"
+                for run in case["parkdet"].values()
+            ),
             str(case["ratio"]),
         ]
         for case in record["cases"]
     ]
-    header = ["set", "2022, s", "parkdet", "again", "with near-duplicates", "times 2022"]
+    header = ["set", "2022, s (boxes done)", "parkdet, first run", "second run, same folder"]
+    header += ["with near-duplicates", "speedup over 2022"]
     parts = [table(header, rows)]
     parts += [f"{name}: {value}" for name, value in record["workflow"].items()]
     grown = [[str(value) for value in row.values()] for row in record["growth"]]
-    parts.append(table(["images", "boxes", "seconds", "peak MB"], grown))
+    parts.append(table(["images", "boxes", "seconds", "peak memory, MiB"], grown))
     return "\n\n".join(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--folder", type=Path, default=ROOT / "results/benchmarks", help="where sets are made")
+    add("--folder", type=Path, default=ROOT / "results/benchmarks", help="where the sets are made")
     add("--growth", type=int, nargs="*", default=[10_000, 100_000], metavar="IMAGES")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)

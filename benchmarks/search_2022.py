@@ -1,7 +1,7 @@
-"""The threshold search of 2022, reimplemented: it writes the whole file again at each step.
+"""The threshold search of 2022, reimplemented: each step rewrites the whole file.
 
-The threshold goes up by 0.01 until the file is under the limit, back by one step, then up by 0.001
-until it is under the limit again. Thresholds are exact multiples of 0.001.
+The threshold goes up by 0.01 until the file is under the limit, back one step, then up by 0.001
+until the file is under the limit again. Thresholds are exact multiples of 0.001.
 """
 
 import argparse
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 def write_from(records: list[dict], step: int, out: Path) -> int:
-    """Writes the records with scores from ``step`` / 1000 up; returns the file's bytes."""
+    """Writes the records that score at least ``step`` / 1000; returns the file's size in bytes."""
     with out.open("w") as file:
         json.dump([record for record in records if record["score"] >= step / 1000], file)
     return out.stat().st_size
 
 
 def search(records: list[dict], out: Path, max_bytes: int) -> float:
-    """Leaves the file for the lowest threshold that fits; returns that threshold."""
+    """Writes the file for the threshold that the search ends at; returns that threshold."""
     step = 0
     while write_from(records, step, out) >= max_bytes:
         step += 10

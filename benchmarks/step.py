@@ -1,8 +1,8 @@
-"""Where the time of a training step goes on a CPU, and what each of our measures gains.
+"""Where the time of a training step goes on a CPU, and what each of our optimizations gains.
 
-Steps of yolov5n on random pixels, without loading: first computed as stock yolov5 does (fp32,
-channels first, memory returned to the system at once), then with one more measure at a time. Each
-side is a process of its own; the sides take turns.
+Steps of yolov5n on random pixels, without loading: first as stock yolov5 computes them (fp32,
+channels first, memory returned to the system at once), then with one more optimization at a time.
+Each side runs in its own process; the sides take turns.
 """
 
 import argparse
@@ -15,14 +15,14 @@ import time
 
 from common import ROOT, table, write_record
 
-MEASURES = ("channels last", "bf16", "memory kept", "batch norm and SiLU fused", "fused optimizer")
+ADDED = ("channels last", "bf16", "memory kept", "batch norm and SiLU fused", "fused optimizer")
 PHASES = ("forward", "loss", "backward", "step")
 
 
-def run_steps(measures: list[str], imgsz: int, batch: int, steps: int) -> dict[str, list[float]]:
+def run_steps(chosen: list[str], imgsz: int, batch: int, steps: int) -> dict[str, list[float]]:
     """Milliseconds per image in each phase, one value per step; runs in this process."""
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as train.py sets it
-    if "memory kept" in measures:
+    if "memory kept" in chosen:
         from parkdet.memory import keep_freed_memory
 
         keep_freed_memory()
@@ -36,14 +36,14 @@ def run_steps(measures: list[str], imgsz: int, batch: int, steps: int) -> dict[s
     from parkdet.training.ema import MovingAverage
     from parkdet.training.optimizer import build_optimizer
 
-    precision, hyp = "bf16" if "bf16" in measures else "fp32", Hyperparameters()
-    layout = torch.channels_last if "channels last" in measures else torch.contiguous_format
+    precision, hyp = "bf16" if "bf16" in chosen else "fp32", Hyperparameters()
+    layout = torch.channels_last if "channels last" in chosen else torch.contiguous_format
     model = build_model("yolov5n", classes=4, seed=0).to(memory_format=layout).train()
-    if "batch norm and SiLU fused" in measures:
+    if "batch norm and SiLU fused" in chosen:
         fuse_norm_silu(model)
     loss_of, average = build_loss(model, hyp, imgsz, 4), MovingAverage(model)
     optimizer = build_optimizer(model, "SGD", hyp, batch, 64)
-    if "fused optimizer" not in measures:
+    if "fused optimizer" not in chosen:
         optimizer.defaults["fused"] = False
         for group in optimizer.param_groups:
             group["fused"] = group["foreach"] = False
@@ -72,7 +72,7 @@ def run_steps(measures: list[str], imgsz: int, batch: int, steps: int) -> dict[s
 
 
 def measure(count: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Medians of one side, with the first ``count`` measures, in a process of its own."""
+    """Medians of the side with the first ``count`` optimizations, in its own process."""
     words = [sys.executable, __file__, "--side", str(count), "--imgsz", str(arguments.imgsz)]
     words += ["--batch-size", str(arguments.batch_size), "--steps", str(arguments.steps)]
     done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -90,20 +90,20 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.side is not None:
         sizes = (arguments.imgsz, arguments.batch_size, arguments.steps)
-        print(json.dumps(run_steps(list(MEASURES[: arguments.side]), *sizes)))
+        print(json.dumps(run_steps(list(ADDED[: arguments.side]), *sizes)))
         return
     rounds = [
-        [measure(count, arguments) for count in range(len(MEASURES) + 1)]
+        [measure(count, arguments) for count in range(len(ADDED) + 1)]
         for _ in range(arguments.rounds)
     ]
     rows = []
-    for count, name in enumerate(("as stock", *(f"+ {name}" for name in MEASURES))):
+    for count, name in enumerate(("as stock", *(f"+ {name}" for name in ADDED))):
         medians = {phase: statistics.median(r[count][phase] for r in rounds) for phase in PHASES}
         gains = [sum(r[0].values()) / sum(r[count].values()) for r in rounds]
         times = [f"{value:.1f}" for value in (*medians.values(), sum(medians.values()))]
         rows.append([name, *times, f"{statistics.median(gains):.2f}"])
-    write_record(f"step-{arguments.imgsz}", {"measures": MEASURES, "rounds": rounds})
-    print(table(["", *PHASES, "all, ms an image", "times stock"], rows))
+    write_record(f"step-{arguments.imgsz}", {"measures": ADDED, "rounds": rounds})
+    print(table(["", *PHASES, "all, ms per image", "speedup over stock"], rows))
 
 
 if __name__ == "__main__":

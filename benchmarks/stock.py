@@ -1,8 +1,8 @@
-"""The installed yolov5's own train(), unchanged, made to run so that ours can be compared with it.
+"""Makes the installed yolov5's own train(), unchanged, run so that ours can be compared with it.
 
-What fails with today's packages is fixed from outside: by parkdet.detector.compat for the imports,
-and by `made_to_run` below for what only its training needs. No step of the training is replaced.
-All this changes global state, so it belongs in a process of its own.
+What fails with today's packages is fixed from outside: imports by parkdet.detector.compat, and what
+only training needs by `made_to_run` below. No step of the training is replaced. The fixes change
+global state, so they belong in a separate process.
 """
 
 import argparse
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 
 def made_to_run() -> types.ModuleType:
-    """The module yolov5.train, made to import, read its own checkpoints and fetch nothing."""
+    """The module yolov5.train, fixed to import, read its own checkpoints and fetch nothing."""
     import numpy as np
     import torch
 
@@ -56,5 +56,5 @@ def stock_options(
 
 
 def without_validation(train: types.ModuleType) -> None:
-    """Removes its validations, which do not change the weights; its own --noval fails."""
+    """Turns off its validation, which does not change the weights; its own --noval fails."""
     train.validate.run = lambda data, **_: ((0.0,) * 7, [0.0] * data["nc"], [0.0] * data["nc"], ())

@@ -1,7 +1,7 @@
 """Detects with the installed yolov5's own val.run(), unchanged; see stock.py.
 
-Its pass over the images is timed, from the first request for a batch to the written JSON file.
-What it would do with the file afterwards (score it against a truth that is not there) is left out.
+Its pass over the images is timed, from the first request for a batch to the written JSON file. Its
+next step, scoring the file against a ground truth that is not there, is left out.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--iou-thres", type=float, required=True)
     parser.add_argument("--max-det", type=int, required=True)
     parser.add_argument("--augment", action="store_true")
-    parser.add_argument("--no-time-limit", action="store_true", help="for its suppression")
+    parser.add_argument("--no-time-limit", action="store_true", help="of its suppression")
     options = vars(parser.parse_args())
     out, unlimited = options.pop("out"), options.pop("no_time_limit")
     options |= {name: str(options[name]) for name in ("data", "weights")}

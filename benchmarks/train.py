@@ -1,10 +1,10 @@
 """Training speed: the installed yolov5's own train() against parkdet, in turns on the same images.
 
-Each run is a process of its own: yolov5n, two loader workers, each side's default number of
-threads. Whole epochs are timed, from the last batch of one to the last batch of the next; the first
-does not count, as both sides fill their caches in it. This includes loading, the moving average,
-saving and logging; only validation is left out. By default stock decodes every image every time, so
-the opponent is stock with its RAM cache; without the cache it runs once.
+Each run has its own process: yolov5n, two loader workers, each side's default number of threads.
+Whole epochs are timed, from the last batch of one to the last batch of the next; the first, in
+which both sides fill their caches, is not counted. The time includes loading, the moving average,
+saving and logging, but not validation. By default stock decodes every image at every use, so the
+side to beat is stock with its RAM cache; without the cache it runs once.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SIZES = ((320, 8), (416, 16))  # pixels and images per batch
 
 
 class Case(NamedTuple):
-    """What all sides train on: images of ``imgsz`` pixels in batches, whole epochs."""
+    """The size of a training that all sides run."""
 
     imgsz: int
     batch: int
@@ -33,7 +33,7 @@ class Case(NamedTuple):
     epochs: int
 
     def config(self, precision: str = "auto") -> Config:
-        """The vehicles preset with these sizes, validated after the last epoch only."""
+        """The vehicles preset at this size, with validation after the last epoch only."""
         training = {"imgsz": self.imgsz, "batch_size": self.batch, "precision": precision}
         return read_preset(training=training, baseline={"epochs": self.epochs, "val_period": 0})
 
@@ -73,7 +73,7 @@ def run(side: str, case: Case, round_: int) -> list[float]:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """All sides in turns; for each side, a list per round of its epochs' images per second."""
+    """Runs all sides in turns; for each, a list per round of its epochs' images per second."""
     speeds: dict[str, list[list[float]]] = {}
     for round_ in range(rounds):
         for side in (OPPONENT, *OURS):
@@ -97,7 +97,7 @@ def median_of(rounds: list[list[float]]) -> float:
 
 
 def rows_of(found: dict[str, Any]) -> list[list[str]]:
-    """A case's lines in the table."""
+    """A case's rows in the table."""
     rows = []
     for side, rounds in found["images_per_s"].items():
         every, median = [speed for epochs in rounds for speed in epochs], median_of(rounds)
@@ -122,8 +122,8 @@ def main() -> None:
         for imgsz, batch in SIZES
     ]
     write_record("train", {"cases": cases})
-    header = ["pixels, batch", "side", "images/s: median (range)", "s an epoch"]
-    header.append(f"times {OPPONENT} (by round)")
+    header = ["pixels, batch", "side", "images/s: median (range)", "s per epoch"]
+    header.append(f"speedup over {OPPONENT} (by round)")
     print(table(header, [row for found in cases for row in rows_of(found)]))
 
 
