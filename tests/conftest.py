@@ -1,4 +1,4 @@
-"""Fixtures that several suites share."""
+"""Fixtures shared by several suites."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder with real photographs and weights: $PARKDET_DATA. Missing in CI is a failure."""
+    """Folder with real photographs and weights: $PARKDET_DATA. In CI its absence is a failure."""
     place = os.environ.get("PARKDET_DATA")
     if place and Path(place).is_dir():
         return Path(place)

@@ -1,4 +1,4 @@
-"""A Slurm for the whole session, and a small project that has run on it once."""
+"""One Slurm for the whole session, and a small project that has run on it once."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ INSTALL = f"apt-get install -y --no-install-recommends {' '.join(PACKAGES)}"
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmNode]:
-    """The running Slurm; in CI it is installed, elsewhere its absence is a reason to skip."""
+    """The running Slurm; CI installs it if needed, elsewhere the tests are skipped without it."""
     if os.getuid() != 0:
         pytest.skip("Slurm's daemons and /etc/slurm need root")
     if missing_packages():
@@ -32,7 +32,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmNode]:
 
 @pytest.fixture(scope="session")
 def finished(node: SlurmNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmRun]:
-    """A project that exactly `snakemake --profile slurm` has run, undisturbed."""
+    """A project that a plain `snakemake --profile slurm` has run, undisturbed."""
     run = SlurmRun.made(tmp_path_factory.mktemp("project") / "parkdet")
     try:
         run.finish()
@@ -50,7 +50,7 @@ def undisturbed(finished: SlurmRun) -> dict[str, str]:
 
 @pytest.fixture
 def project(finished: SlurmRun) -> Iterator[SlurmRun]:
-    """The project, in which nothing is held any more; no job of it is left at the end."""
+    """The project, with nothing held any more; none of its jobs is left at the end."""
     finished.start_afresh()
     yield finished
     finished.end_all()

@@ -1,7 +1,7 @@
-"""A real Slurm of one node on loopback: no systemd, no accounting, two GPUs that are none.
+"""A real one-node Slurm on loopback: no systemd, no accounting, two fake GPUs.
 
-It needs root, since Slurm's configuration must lie in /etc/slurm: a job's own snakemake would not
-see a path in SLURM_CONF. Everything else is in a folder of its own and goes with it.
+It needs root, since Slurm's configuration must be in /etc/slurm: a job's own snakemake would not
+see a path in SLURM_CONF. Everything else is in a folder of its own and disappears with it.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 ETC = Path("/etc/slurm")
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
-CPUS, MEMORY_MB, GPUS = 4, 16_000, 2  # as declared, whatever this machine has
+CPUS, MEMORY_MB, GPUS = 4, 16_000, 2  # as declared, whatever the machine has
 
 CONFIG = """
 ClusterName=parkdet
@@ -58,7 +58,7 @@ PartitionName=urgent Nodes={host} PriorityTier=10 PreemptMode=OFF DefaultTime=10
 
 
 def missing_packages() -> list[str]:
-    """Those of Debian's packages that are not installed."""
+    """The required Debian packages that are not installed."""
     programs = {"slurmctld": "slurmctld", "slurmd": "slurmd", "slurm-client": "sbatch"}
     programs["munge"] = "munged"
     path = f"{os.environ['PATH']}:/usr/sbin"
@@ -66,7 +66,7 @@ def missing_packages() -> list[str]:
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Returns as soon as the condition holds; fails with ``what`` after some seconds."""
+    """Returns as soon as the condition holds; fails with ``what`` after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
@@ -74,20 +74,20 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 
 
 def slurm(*command: str) -> str:
-    """What one of Slurm's commands prints; nothing when it fails."""
+    """The output of a Slurm command; empty if it fails."""
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return found.stdout.strip() if found.returncode == 0 else ""
 
 
 class SlurmNode:
-    """Starts and stops the daemons; each can be restarted in between."""
+    """Starts and stops the daemons; each can also be restarted on its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.host = folder, socket.gethostname().split(".")[0]
         self._daemons: dict[str, subprocess.Popen] = {}
 
     def up(self) -> None:
-        """Writes the configuration and returns when a job has gone through."""
+        """Writes the configuration, starts the daemons and returns once a job has completed."""
         assert not (ETC / "slurm.conf").exists(), f"{ETC}/slurm.conf is there: another Slurm"
         self._configure()
         self._start_munge()
@@ -100,7 +100,7 @@ class SlurmNode:
         )
 
     def down(self) -> None:
-        """Cancels what runs, stops the daemons and removes the configuration."""
+        """Cancels all jobs, stops the daemons and removes the configuration."""
         if ids := slurm("squeue", "-h", "-o", "%A").split():
             slurm("scancel", *ids)
             wait_until(lambda: not slurm("squeue", "-h", "-o", "%A"), 60, "all jobs cancelled")
@@ -129,7 +129,7 @@ class SlurmNode:
             wait_until(lambda: slurm("sinfo", "-h", "-o", "%T") in free, 60, "the node is there")
 
     def stop(self, daemon: str, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ends a daemon; jobs live on without it."""
+        """Stops a daemon; jobs keep running without it."""
         process = self._daemons.pop(daemon)
         process.send_signal(how)
         process.wait(30)

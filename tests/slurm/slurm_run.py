@@ -1,4 +1,4 @@
-"""A copy of the project that runs on Slurm, small, and whose trainings a test can hold."""
+"""A small copy of the project that runs on Slurm and whose trainings a test can hold."""
 
 import os
 import re
@@ -35,8 +35,8 @@ SITE = {
     "resources": {rule: {"mem_mb": 1500, "runtime": 30} for rule in GPU_RULES},
     "options": {"slurm-init-seconds-before-status-checks": 2, "seconds-between-status-checks": 2},
 }
-# In the copy alone: while the file `hold` is there a training stops within its second epoch and an
-# inference at its first image; each save of a training lasts as many seconds as `slow` says.
+# Only in the copy: while the file `hold` exists, a training pauses in its second epoch and an
+# inference at its first image; each save of a training takes as many seconds as `slow` says.
 HOLD = """
 def _held(trainer: "Trainer") -> None:
     from pathlib import Path
@@ -63,26 +63,26 @@ STILL = """\
 
 
 def _heed_ctrl_c() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so does what that starts."""
+    """A shell's background processes ignore Ctrl-C, and so do their children; this undoes it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass
 class SlurmRun:
-    """The folder of the copy, and what was started in it."""
+    """The folder of the copy, and the processes started in it."""
 
     folder: Path
     started: list[subprocess.Popen] = field(default_factory=list)
-    before: set[str] = field(default_factory=set)  # numbers of the jobs of earlier tests
+    before: set[str] = field(default_factory=set)  # job numbers of earlier tests
 
     @property
     def first(self) -> Path:
-        """What the first run left and said, whatever came after."""
+        """The results and output of the first run, whatever came after."""
         return self.folder.parent / "first"
 
     @classmethod
     def made(cls, folder: Path) -> "SlurmRun":
-        """A fresh copy with small settings and these two places changed."""
+        """A fresh copy with small settings and the code changed as above."""
         project = copy_project(folder)
         (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
         (folder / "slurm").symlink_to("profiles/slurm")
@@ -109,16 +109,16 @@ class SlurmRun:
 
     @property
     def results(self) -> Path:
-        """R of the design."""
+        """The results folder."""
         return self.folder / "results/small"
 
     def site(self, **values: dict) -> None:
-        """Writes the site's file with other values of some sections."""
+        """Writes site.yaml with other values in some sections."""
         site = {key: {**old, **values[key]} if key in values else old for key, old in SITE.items()}
         (self.folder / "profiles/slurm/site.yaml").write_text(yaml.safe_dump(site))
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Starts `snakemake --profile slurm`; what it says goes to the file `said`."""
+        """Starts `snakemake --profile slurm`; its output goes to the file `said`."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM")}
         environment["OMP_NUM_THREADS"] = "1"
         command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments]
@@ -136,51 +136,51 @@ class SlurmRun:
         return process
 
     def finish(self, *arguments: str, seconds: float = 1500) -> None:
-        """Runs `snakemake --profile slurm` to its successful end."""
+        """Runs `snakemake --profile slurm`, which must succeed."""
         assert self.start(*arguments).wait(seconds) == 0, self.said()[-4000:]
 
     def keep_first(self) -> None:
-        """Copies what is there to ``first``, with what Slurm knows of the jobs, a line each."""
+        """Copies results and output to ``first``, with what Slurm knows of each job."""
         shutil.copytree(self.results, self.first, symlinks=True)
         shutil.copy(self.folder / "said", self.first)
         (self.first / "jobs").write_text(slurm("scontrol", "show", "job", "-d", "-o"))
 
     def said(self) -> str:
-        """What all snakemakes said so far."""
+        """The output of all snakemake calls so far."""
         return (self.folder / "said").read_text()
 
     def hold(self) -> None:
-        """From now on trainings stop in their second epoch."""
+        """From now on, trainings pause in their second epoch, inferences at their first image."""
         (self.folder / "held").unlink(missing_ok=True)
         (self.folder / "hold").touch()
 
     def release(self) -> None:
-        """They go on."""
+        """Lets whatever is held go on."""
         (self.folder / "hold").unlink(missing_ok=True)
 
     def wait_for(self, name: str, seconds: float = 200) -> None:
-        """Waits for a file of the folder."""
+        """Waits for a file in the folder."""
         wait_until((self.folder / name).exists, seconds, f"{name}; {self.said()[-2000:]}")
 
     def jobs(self, rule: str) -> dict[str, str]:
-        """State of each job of a rule since the test began, by its number."""
+        """Job number -> state, for a rule's jobs since the test began."""
         lines = slurm("squeue", "-h", "-t", "all", "-o", "%A|%T|%k").splitlines()
         found = (line.split("|") for line in lines if line.split("|")[0] not in self.before)
         name = re.compile(f"rule_{rule}(_wildcards_.*)?")
         return {number: state for number, state, what in found if name.fullmatch(what)}
 
     def job(self, rule: str) -> str:
-        """The number of the one job of a rule that is running."""
+        """The number of a rule's only running job."""
         running = [number for number, state in self.jobs(rule).items() if state == "RUNNING"]
         assert len(running) == 1, self.jobs(rule)
         return running[0]
 
     def asked(self, number: str) -> str:
-        """What Slurm knows of a job."""
+        """What Slurm knows about a job."""
         return slurm("scontrol", "show", "job", "-d", number)
 
     def start_afresh(self) -> None:
-        """Removes whatever a test before changed."""
+        """Undoes what earlier tests changed."""
         for name in ("hold", "held", "slow", "saving", "said"):
             (self.folder / name).unlink(missing_ok=True)
         self.site()
@@ -199,7 +199,7 @@ class SlurmRun:
         return {path.name: sha256_file(path) for path in paths}
 
     def end_all(self) -> None:
-        """Kills what was started and cancels every job."""
+        """Kills the processes started here and cancels every job."""
         for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

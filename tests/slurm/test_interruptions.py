@@ -1,4 +1,4 @@
-"""However a training on Slurm is interrupted, it ends with the weights of an undisturbed one."""
+"""However a training on Slurm is interrupted, it gives the weights of an undisturbed one."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ TARGET = "train_baseline"
 
 @pytest.fixture
 def held(run):
-    """A training that stands still in its second epoch."""
+    """A training that is paused in its second epoch."""
     run.hold()
     run.snakemake = run.start(TARGET)
     run.wait_for("held")
@@ -24,7 +24,7 @@ def requeue(run, node):
 
 
 def preemption(run, node):
-    """A job of a higher partition needs both GPUs, for a moment."""
+    """A job in a partition of higher priority briefly needs both GPUs."""
     job = ("-p", "urgent", "--gpus=2", "--mem=100", "-t", "1", "-o", "/dev/null")
     slurm("sbatch", *job, "--wrap", "sleep 3")
     wait_until(lambda: "RUNNING" not in run.jobs(TARGET).values(), 60, "the training makes room")
@@ -43,15 +43,15 @@ def restart_of_the_controller(run, node):
 @pytest.mark.parametrize(
     "disturb", [requeue, preemption, restart_of_the_node_daemon, restart_of_the_controller]
 )
-def test_slurm_disturbs_and_the_same_snakemake_ends_well(held, node, undisturbed, disturb):
+def test_slurm_interrupts_and_the_same_snakemake_still_succeeds(held, node, undisturbed, disturb):
     disturb(held, node)
     held.release()
     assert held.snakemake.wait(300) == 0, held.said()[-4000:]
     assert held.weights() == undisturbed
 
 
-def test_before_a_time_limit_it_saves_within_its_job_and_then_goes_on(run, undisturbed):
-    """The save lasts 20 seconds; the job is there until it is over."""
+def test_before_a_time_limit_a_training_saves_within_its_job_and_then_resumes(run, undisturbed):
+    """The save takes 20 seconds; the job keeps running until it is complete."""
     run.site(resources={TARGET: {"runtime": 3, "mem_mb": 1500, "slurm_extra": "--signal=TERM@120"}})
     run.hold()
     snakemake = run.start(TARGET)
@@ -71,7 +71,7 @@ def test_before_a_time_limit_it_saves_within_its_job_and_then_goes_on(run, undis
     assert run.weights() == undisturbed
 
 
-def test_a_cancelled_training_goes_on_with_the_same_command(held, undisturbed):
+def test_a_cancelled_training_resumes_with_the_same_command(held, undisturbed):
     slurm("scancel", held.job(TARGET))
     held.release()
     held.snakemake.wait(200)
@@ -79,7 +79,7 @@ def test_a_cancelled_training_goes_on_with_the_same_command(held, undisturbed):
     assert held.weights() == undisturbed
 
 
-def test_ctrl_c_cancels_the_job_and_the_same_command_goes_on(held, undisturbed):
+def test_ctrl_c_cancels_the_job_and_the_same_command_resumes_it(held, undisturbed):
     number = held.job(TARGET)
     os.killpg(held.snakemake.pid, signal.SIGINT)
     assert held.snakemake.wait(120) != 0
@@ -89,13 +89,13 @@ def test_ctrl_c_cancels_the_job_and_the_same_command_goes_on(held, undisturbed):
     assert held.weights() == undisturbed
 
 
-def test_after_the_death_of_snakemake_nobody_writes_beside_the_living_job(held, undisturbed):
+def test_after_snakemake_was_killed_no_second_job_writes_while_the_first_runs(held, undisturbed):
     first = held.job(TARGET)
     held.snakemake.kill()
     held.snakemake.wait()
     held.finish("--unlock", TARGET)
     second = held.start(TARGET)
-    log = held.results / "logs/train_baseline.log"  # each attempt begins it anew
+    log = held.results / "logs/train_baseline.log"  # each attempt starts a new one
 
     def refused() -> bool:
         try:

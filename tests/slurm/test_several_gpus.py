@@ -1,4 +1,4 @@
-"""Jobs beside each other, and one job on several GPUs."""
+"""Jobs running in parallel, and one job on several GPUs."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from slurm_run import CONFIG
 
 
 def config(project, name, **sections) -> str:
-    """A config beside the usual one, with other values of some sections."""
+    """Writes another config, with different values in some sections."""
     settings = CONFIG | {section: CONFIG[section] | own for section, own in sections.items()}
     (project.folder / name).write_text(yaml.safe_dump(settings))
     return name
 
 
-def test_four_shards_on_two_gpus_give_the_bytes_of_one(project):
-    """One of them is killed and runs again alone; never more than two run."""
+def test_four_shards_on_two_gpus_give_the_same_bytes_as_one_job(project):
+    """One of them is killed, and only that one runs again; never more than two run at once."""
     predictions = project.results / "predictions/best_preds.json"
     whole = sha256_file(predictions)
     sharded = config(project, "sharded.yaml", infer={"shards": 4})

@@ -1,4 +1,4 @@
-"""The graph end to end, and what its jobs ask for."""
+"""The graph end to end, and the resources its jobs request."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def test_the_gpus_of_a_job_reach_its_script(finished):
     assert cut["slurm_job"] not in (None, training["slurm_job"])
 
 
-def test_a_training_asks_for_a_gpu_and_for_what_stands_beside_it(run):
+def test_a_training_requests_a_gpu_with_its_cpus_memory_and_time(run):
     run.hold()
     run.start("train_baseline")
     run.wait_for("held")
@@ -33,7 +33,7 @@ def test_a_training_asks_for_a_gpu_and_for_what_stands_beside_it(run):
     assert "GRES=gpu(IDX:0)" in asked or "GRES=gpu:1(IDX:0)" in asked
 
 
-def test_steps_that_compute_on_no_gpu_ask_for_none(finished):
+def test_steps_that_do_not_use_a_gpu_request_none(finished):
     jobs = (finished.first / "jobs").read_text().splitlines()
     (asked,) = (line for line in jobs if "Comment=rule_conf_cut " in line)
     assert "Partition=cpu" in asked

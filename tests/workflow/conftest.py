@@ -1,4 +1,4 @@
-"""Prints which commands of the pages were parsed and not run."""
+"""Prints which commands on the pages were parsed but not run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,7 @@ ONLY_PARSED = "only parsed"
 
 @pytest.fixture
 def only_parsed(record_property) -> Callable[[str], None]:
-    """Takes a line for the end of the tests' output, also from another process of theirs."""
+    """Records a line for the end of the test output, even from another worker process."""
     return partial(record_property, ONLY_PARSED)
 
 

@@ -1,4 +1,4 @@
-"""Snakemake called many times at the price of one start: each call is a fork of one process."""
+"""Calls Snakemake many times at the cost of one start: each call is a fork of one process."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 def call(
     folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Runs ``snakemake ARGUMENTS`` in a folder, in an environment that is exactly the one given."""
+    """Runs ``snakemake ARGUMENTS`` in a folder, with exactly the given environment."""
     with tempfile.TemporaryDirectory() as place:
         streams = [Path(place, name) for name in ("stdout", "stderr")]
         request = {"arguments": arguments, "folder": str(folder), "environment": environment}
@@ -31,7 +31,7 @@ def _forks() -> subprocess.Popen[str]:
 
 
 def _ask_for(run: dict) -> int:
-    """The exit code of a run of Snakemake; a test that gives up leaves no run and no answer."""
+    """The exit code of a Snakemake run; a test that gives up leaves no run or answer behind."""
     forks = _forks()
     try:
         print(json.dumps(run), file=forks.stdin, flush=True)

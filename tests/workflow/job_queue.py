@@ -1,4 +1,4 @@
-"""A queue as small as one can be, for Snakemake's generic cluster executor: a job is a process.
+"""A minimal queue for Snakemake's generic cluster executor: each job is a process.
 
 job_queue.py submit FOLDER RULE MEM_MB RUNTIME SCRIPT    prints the job's number
 job_queue.py status FOLDER NUMBER                        running, success or failed
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def submit(folder: Path, rule: str, mem_mb: str, runtime: str, script: str) -> str:
-    """Starts a job that leaves its exit code behind."""
+    """Starts a job, which leaves its exit code in a file; gives the job's number."""
     with (folder / "jobs").open("a") as jobs:
         jobs.write(f"{rule} {mem_mb} {runtime}\n")
     leave = 'sh "$0"; echo $? > "$1/$$.code"'
@@ -20,7 +20,7 @@ def submit(folder: Path, rule: str, mem_mb: str, runtime: str, script: str) -> s
 
 
 def status(folder: Path, number: str) -> str:
-    """What became of it."""
+    """Whether a job is running, has succeeded or has failed."""
     code = folder / f"{number}.code"
     if not code.exists() or not code.read_text():
         return "running"

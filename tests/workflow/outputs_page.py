@@ -1,4 +1,4 @@
-"""docs/outputs.md as data, and the files that rules declare, as a dry run prints them."""
+"""docs/outputs.md as data, and the files that rules declare, taken from a dry run."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MESSAGE = re.compile(r"^ +message:\n(?: +\".*\n)+", re.MULTILINE)
 
 
 class Row(NamedTuple):
-    """A file pattern of the page and the rules that its columns name."""
+    """A file pattern on the page and the rules that its columns name."""
 
     pattern: str
     writers: frozenset[str]
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A job of a dry run; R stands for the folder of results."""
+    """A job of a dry run; R stands for the results folder."""
 
     rule: str
     inputs: frozenset[str]
@@ -33,22 +33,22 @@ class Job(NamedTuple):
 
 
 def declared_rows() -> list[Row]:
-    """What the page says of declared outputs."""
+    """What the page says about declared outputs."""
     return _rows(PAGE.read_text(encoding="utf-8").partition("## Other files")[0])
 
 
 def other_rows() -> list[Row]:
-    """What the page says of files that Snakemake does not know."""
+    """What the page says about files that Snakemake does not know of."""
     return _rows(PAGE.read_text(encoding="utf-8").partition("## Other files")[2])
 
 
 def matching(path: str, found: list[Row]) -> list[Row]:
-    """The rows that a file belongs to."""
+    """The rows whose pattern a file matches."""
     return [row for row in found if _lies_at(path, row.pattern)]
 
 
 def not_on_the_page(results: Path) -> list[str]:
-    """The files of a run that no row is about."""
+    """The files of a run that no row covers."""
     page = declared_rows() + other_rows()
     files = (path for path in results.rglob("*") if not path.is_dir())
     names = (f"R/{path.relative_to(results)}".removesuffix(SIDECAR) for path in files)
@@ -56,7 +56,7 @@ def not_on_the_page(results: Path) -> list[str]:
 
 
 def planned_jobs(project: Project, *configs: str) -> Iterator[Job]:
-    """The jobs of a dry run but `all`. Changes the project: jobs with a message print only that."""
+    """The jobs of a dry run except `all`. Removes the rules' messages, which hide the rest."""
     for path in (project.folder / "rules").glob("*.smk"):
         path.write_text(MESSAGE.sub("", path.read_text()))
     result = project.dry_run("--configfile", *configs)
@@ -70,12 +70,12 @@ def planned_jobs(project: Project, *configs: str) -> Iterator[Job]:
 
 
 def _lies_at(path: str, pattern: str) -> bool:
-    """Whether a file is what a pattern means, or in a folder that it means."""
+    """Whether a file matches a pattern or lies in a folder that does."""
     return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
 
 
 def _rows(text: str) -> list[Row]:
-    """A row for each name that a line's first cell stands for."""
+    """A row for each name that the first cell of a line stands for."""
     found = []
     for line in text.splitlines():
         if line.startswith("| `"):

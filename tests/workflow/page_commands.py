@@ -1,7 +1,7 @@
-"""The code blocks of the pages, and the commands in them.
+"""The code blocks on the pages, and the commands in them.
 
-A comment before a block says what it needs (``<!-- needs: gpu, long -->``), or under which name a
-reader is to save it (``<!-- file: mine.yaml -->``).
+A comment before a block says what it needs (``<!-- needs: gpu, long -->``) or the name a reader is
+to save it under (``<!-- file: mine.yaml -->``).
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from project import SOURCE
 
-# The Korean README has the same blocks, which tests/unit/test_pages.py compares.
+# The Korean README has the same blocks; tests/unit/test_pages.py checks that.
 PAGES = sorted(
     {*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md"), *SOURCE.glob("envs/*.md")}
     - {SOURCE / "README.ko.md"}
@@ -34,7 +34,7 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page."""
+    """A fenced block on a page."""
 
     page: Path
     line: int
@@ -45,19 +45,19 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Where it is, for messages."""
         return f"{self.page.relative_to(SOURCE)}:{self.line}"
 
     @property
     def commands(self) -> list[str]:
-        """Its commands, a line each or joined by `&&`."""
+        """Its commands, one per line or joined by `&&`."""
         lines = self.text.replace("\\\n", " ").splitlines()
         commands = [line for line in lines if line.strip() and not line.startswith("#")]
         return [part.strip() for line in commands for part in line.split(" && ")]
 
 
 def blocks(page: Path) -> list[Block]:
-    """All blocks of a page in their order."""
+    """All blocks on a page, in order."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in BLOCK.finditer(text):
@@ -76,5 +76,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def inline_commands(page: Path) -> list[str]:
-    """Commands within the text and tables of a page."""
+    """Commands in the text and tables of a page."""
     return INLINE.findall(BLOCK.sub("", page.read_text(encoding="utf-8")).replace("\n", " "))

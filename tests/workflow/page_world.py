@@ -1,4 +1,4 @@
-"""A project in which all that the pages name is there: small data, weights, a finished run."""
+"""A project that has everything the pages name: small data, weights, a finished run."""
 
 import json
 import os
@@ -22,7 +22,7 @@ VOC = """<annotation><object><name>car</name><bndbox>
 
 
 def make_world(folder: Path) -> Path:
-    """Writes the project; no training, and no Snakemake, is run for it."""
+    """Writes the project without running Snakemake or training anything."""
     copy_project(folder)
     for name in BESIDE:
         source, target = SOURCE / name, folder / name
@@ -47,14 +47,14 @@ def make_world(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables of the commands: the environment is active, presets find their data."""
+    """Variables for the commands: the environment is active, presets find their data."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"PATH": path, "PARKDET_DATA": str(folder / "shared"), "OMP_NUM_THREADS": "1"}
     return {**os.environ, **own}
 
 
 def _draw_photographs(folder: Path) -> None:
-    """photos/ in the challenge's layout, a folder of images, and weights that a run made."""
+    """photos/ in the challenge's layout, a folder of images, and the weights of a run."""
     command = [sys.executable, "scripts/demo_data.py", "--out", "photos", "--size", "160x96"]
     command += ["--train-images", "8", "--test-images", "3"]
     subprocess.run(command, check=True, cwd=folder)
@@ -69,7 +69,7 @@ def _draw_photographs(folder: Path) -> None:
 
 
 def _label_pictures(folder: Path) -> None:
-    """Pictures with labels as YOLO and as Pascal VOC have them."""
+    """Images with labels in YOLO and Pascal VOC format."""
     for place in ("pictures", "more_pictures", "labels", "Annotations"):
         (folder / place).mkdir()
     for place in ("pictures", "more_pictures"):

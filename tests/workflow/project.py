@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, so that a test may change its files and run it."""
+"""A copy of the project in its own folder, so that a test may change its files and run it."""
 
 import os
 import re
@@ -19,16 +19,16 @@ PARTS = ("Snakefile", "config.yaml", "assets", "rules", "scripts", "presets", "p
 
 @dataclass
 class Project:
-    """A copy of the workflow, and how to call Snakemake in it."""
+    """A copy of the workflow, with methods that call Snakemake in it."""
 
     folder: Path
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs Snakemake with ``--cores 2`` and gives its result with both streams as text."""
+        """Runs Snakemake with ``--cores 2``; the result has both streams as text."""
         return call(self.folder, ["--cores", "2", *arguments], {**os.environ, **environment})
 
     def dry_run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """The same without running a step."""
+        """The same as a dry run."""
         return self.snakemake("-n", *arguments, **environment)
 
     def planned(self, *arguments: str, **environment: str) -> set[str]:
@@ -43,7 +43,7 @@ class Project:
         return name
 
     def edit(self, file: str, old: str, new: str) -> None:
-        """Replaces text in a file of the copy, once; fails if it is not there."""
+        """Replaces text in a file of the copy, once; fails if the text is missing."""
         path = self.folder / file
         text = path.read_text()
         assert old in text, f"{old!r} is not in {file}"
@@ -51,7 +51,7 @@ class Project:
 
 
 def planned_rules(output: str) -> set[str]:
-    """Rule names in the table of jobs of a dry run; empty when there is nothing to do."""
+    """Rule names in a dry run's job table; empty when there is nothing to do."""
     table = re.search(r"^job\s+count\n[- ]+\n(.*?)^total", output, re.MULTILINE | re.DOTALL)
     if table is None:
         assert "Nothing to be done" in output, output
@@ -60,7 +60,7 @@ def planned_rules(output: str) -> set[str]:
 
 
 def rule_names() -> set[str]:
-    """The rules that there are for some config, but `all`."""
+    """The rules that exist for some config, except `all`."""
     texts = [path.read_text() for path in (SOURCE / "rules").glob("*.smk")]
     pattern = r"^ *(?:use )?rule (?:\w+ as )?(\w+)"
     return set(re.findall(pattern, "".join(texts), re.MULTILINE))
@@ -68,13 +68,13 @@ def rule_names() -> set[str]:
 
 @cache
 def _compile() -> None:
-    """What the detector compiles on first use; importing the detector would take seconds."""
+    """Compiles what the detector would compile on first use; importing it would take seconds."""
     script = SOURCE / "scripts/parkdet/detector/compiled.py"
     runpy.run_path(str(script))["load_compiled"]("norm_silu")
 
 
 def copy_project(folder: Path) -> Project:
-    """A copy without results or data, but with what was compiled, so that no copy has to."""
+    """A copy without results or data, but with compiled code, so that no copy must compile it."""
     _compile()
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:

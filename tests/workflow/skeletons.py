@@ -1,4 +1,4 @@
-"""Data folders and scripts with just enough in them for Snakemake to plan a run, and to run it."""
+"""Data folders and scripts with just enough in them for Snakemake to plan and execute a run."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ for option, value in zip(words, words[1:]):
 
 
 def skeleton(root: Path, test_set: bool = True) -> Path:
-    """An empty set in the challenge layout."""
+    """An empty data set in the challenge's layout."""
     (root / "train/label").mkdir(parents=True)
     (root / "train/images").mkdir()
     (root / "train/label/Train.json").write_text('{"images": [], "annotations": []}')
@@ -43,6 +43,6 @@ def skeleton(root: Path, test_set: bool = True) -> Path:
 
 
 def stub_scripts(project: Path) -> None:
-    """Makes each script write its arguments down and make the outputs that it is asked for."""
+    """Makes each script only record its arguments and create the requested outputs."""
     for script in (project / "scripts").glob("*.py"):
         script.write_text(STUB)

@@ -1,22 +1,22 @@
-"""Runs Snakemake again and again, each time in a fork of this process, which has imported it once.
+"""Runs Snakemake repeatedly, each time in a fork of this process, which has imported it once.
 
-Reads one request a line from stdin and answers each with the exit code on stdout, both JSON:
+Reads one request per line from stdin and answers each with its exit code on stdout, both JSON:
 `{"arguments": [...], "folder": ..., "environment": {...}, "stdout": file, "stderr": file}`.
-Nothing of parkdet is imported here: each run reads what its own folder has.
+Nothing from parkdet is imported here: each run reads what is in its own folder.
 """
 
 import json
 import os
 import sys
 
-import msgspec  # noqa: F401 (with yaml and pydantic, what the Snakefile needs)
+import msgspec  # noqa: F401 (the Snakefile needs it, yaml and pydantic)
 import pydantic  # noqa: F401
 import yaml  # noqa: F401
 from snakemake import cli
 
 
 def start(arguments, folder, environment, stdout, stderr):
-    """In a fork: Snakemake as from a shell; it ends the process."""
+    """Runs in a fork: Snakemake as from a shell; ends the process."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,7 +1,7 @@
 """What the commands of docs/usage.md run, and how the workflow fits the machine it runs on.
 
-The scripts are stubs that only make their outputs, so that a whole run takes seconds. Runs that
-make an output again give it the content that it had.
+The scripts are stubs that only create their outputs, so that a whole run takes seconds. An output
+that is made again has the same content as before.
 """
 
 import re
@@ -19,7 +19,7 @@ from skeletons import skeleton, stub_scripts
 from usage_page import command_after, rules, table
 
 SETTINGS = {"run": "mine", "data": {"root": "photos"}}
-# A training that is killed while it writes, without an end of its own.
+# A training that is killed while it writes and would not end by itself.
 HELD = """
 import os, pathlib, sys, time
 if "tune" in sys.argv and pathlib.Path("hold").exists():
@@ -33,7 +33,7 @@ if "tune" in sys.argv and pathlib.Path("hold").exists():
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory) -> Project:
-    """A project whose config.yaml is a user's, and in which nothing was run."""
+    """A project with a user's config.yaml, in which nothing has been run."""
     project = copy_project(tmp_path_factory.mktemp("commands") / "parkdet")
     skeleton(project.folder / "photos")
     stub_scripts(project.folder)
@@ -59,7 +59,7 @@ def finished(tmp_path_factory, fresh) -> Project:
 
 
 def words(command: str) -> list[str]:
-    """The arguments of a command of Snakemake."""
+    """The arguments of a Snakemake command."""
     program, *arguments = shlex.split(command)
     assert program == "snakemake"
     return arguments
@@ -73,7 +73,7 @@ def test_a_command_runs_what_the_page_says(fresh, finished, added, at_first, at_
 
 
 def trained(project: Project) -> list[str]:
-    """The stages of the trainings that were started."""
+    """The stages whose training was started."""
     calls = (project.folder / "calls.jsonl").read_text()
     return re.findall(r'\["train", \["--stage", "(\w+)"', calls)
 
@@ -85,7 +85,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def test_after_a_kill_the_command_of_the_page_goes_on(fresh, tmp_path):
+def test_after_a_kill_the_command_on_the_page_resumes_the_run(fresh, tmp_path):
     project = copied(fresh, tmp_path / "parkdet")
     script, hold = project.folder / "scripts/train.py", project.folder / "hold"
     script.write_text(HELD + script.read_text())
@@ -97,7 +97,7 @@ def test_after_a_kill_the_command_of_the_page_goes_on(fresh, tmp_path):
             wait_for(project.folder / "held", process)
         finally:
             process.kill()
-            hold.unlink()  # then the training that was left behind ends, too
+            hold.unlink()  # ends the orphaned training, too
     refused = project.snakemake()
     assert refused.returncode != 0 and "--unlock" in refused.stderr
     assert trained(project) == ["baseline"]
@@ -111,7 +111,7 @@ def test_after_a_kill_the_command_of_the_page_goes_on(fresh, tmp_path):
     assert project.planned() == set()
 
 
-def test_the_rules_run_on_another_cluster_too(finished, tmp_path):
+def test_the_rules_also_run_on_another_cluster(finished, tmp_path):
     queue = f"{sys.executable} {Path(__file__).with_name('job_queue.py')}"
     submit = f"{queue} submit {tmp_path} {{rule}} {{resources.mem_mb}} {{resources.runtime}}"
     result = finished.snakemake(
@@ -122,10 +122,10 @@ def test_the_rules_run_on_another_cluster_too(finished, tmp_path):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert (tmp_path / "jobs").read_text() == "conf_cut 4000 30\n"
-    assert "gpu=" not in result.stderr  # a cluster knows its GPUs
+    assert "gpu=" not in result.stderr  # a cluster keeps track of its GPUs itself
 
 
-def test_on_a_workstation_no_more_gpu_jobs_run_than_there_are_gpus(finished):
+def test_a_workstation_runs_no_more_gpu_jobs_at_once_than_it_has_gpus(finished):
     said = r"Provided resources: gpu=\D*(\d+)"
     limits = {
         gpus: re.findall(

@@ -1,4 +1,4 @@
-"""The committed demo in full, and what it must reach. Its time is printed, not judged."""
+"""The full demo as committed, and the scores it must reach. Its time is printed, not checked."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from project import copy_project
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_demo_learns_and_hands_in_a_valid_submission(tmp_path):
+def test_the_demo_learns_and_writes_a_valid_submission(tmp_path):
     project = copy_project(tmp_path / "parkdet")
     started = time.monotonic()
     result = project.snakemake()

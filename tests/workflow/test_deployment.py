@@ -1,4 +1,4 @@
-"""A step in a container or a conda environment, with stand-ins for the programs that make them."""
+"""A step in a container or a conda environment, with stand-ins for apptainer and conda."""
 
 import json
 import os
@@ -17,7 +17,7 @@ echo "$@" > "$(dirname "$0")/said"
 while [ $# -gt 3 ]; do shift; done
 exec "$@"
 """
-# Makes an environment whose python keeps how pip is called and does the rest as usual.
+# Makes an environment whose python records calls of pip and does the rest as usual.
 CONDA = f"""#!{sys.executable}
 import json, sys
 from pathlib import Path
@@ -44,7 +44,7 @@ elif words[:2] == ["env", "create"]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    """With all that conf_cut reads."""
+    """A project with everything conf_cut reads."""
     project = copy_project(tmp_path_factory.mktemp("deployment") / "parkdet")
     skeleton(project.folder / "photos")
     settings = {"run": "a", "data": {"root": "photos"}, "cut": {"method": "global"}}
@@ -57,7 +57,7 @@ def project(tmp_path_factory) -> Project:
 
 
 def cut(project: Project, kind: str, *options: str) -> Path:
-    """Runs conf_cut with a stand-in for ``kind``; gives the folder that it wrote into."""
+    """Runs conf_cut with a stand-in for ``kind``; returns the folder that this wrote to."""
     folder = project.folder / "bin"
     folder.mkdir(exist_ok=True)
     programs = {"apptainer": APPTAINER, "conda": CONDA, "activate": "PATH=$1/bin:$PATH"}
@@ -73,14 +73,14 @@ def cut(project: Project, kind: str, *options: str) -> Path:
     return folder
 
 
-def test_apptainer_runs_a_step_in_the_image_with_the_options_given(project):
+def test_apptainer_runs_a_step_in_the_image_with_the_given_options(project):
     said = (cut(project, "apptainer", "--apptainer-args=--nv") / "said").read_text()
     assert "--nv" in said.split()
     assert " envs/parkdet.sif " in said
     assert "scripts/conf_cut.py --predictions results/a/predictions/best_preds.json" in said
 
 
-def test_conda_makes_the_environment_from_the_lock_and_runs_a_step_in_it(project):
+def test_conda_creates_the_environment_from_the_lock_and_runs_a_step_in_it(project):
     folder = cut(project, "conda")
     place, *words = (folder / "said").read_text().split()
     assert place == str(project.folder)

@@ -1,7 +1,7 @@
-"""Values of a config that mean something to a shell: refused in a line, or passed on as they are.
+"""Config values that mean something to a shell: refused with one line, or passed on unchanged.
 
-Each script is replaced by one that writes down its arguments and makes the outputs that it is asked
-for, so that all commands of a run pass through the shell in seconds.
+Each script is replaced by one that records its arguments and creates the requested outputs, so that
+all commands of a run pass through the shell in seconds.
 """
 
 import json
@@ -20,7 +20,7 @@ SIGNS = """주차 $(touch ran) `touch ran` ; touch ran & 'a" | touch ran #\\ * ~
 
 @pytest.fixture
 def project(tmp_path) -> Project:
-    """A copy of the project, itself at a hostile place, whose scripts only take notes."""
+    """A copy of the project, itself at a hostile path, whose scripts only record their calls."""
     project = copy_project(tmp_path / f"project {SIGNS}")
     stub_scripts(project.folder)
     return project
@@ -45,7 +45,7 @@ def _settings(project: Project) -> dict:
 
 
 def _calls(project: Project, settings: dict) -> dict[str, list[list[str]]]:
-    """Words that each script was called with, in a run of everything."""
+    """The arguments of each script's calls in a complete run."""
     config = project.write_config(f"my {SIGNS}.yaml", settings)
     result = project.snakemake("--configfile", config)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -62,7 +62,7 @@ def _value(words: list[str], option: str) -> str:
     return joined[0].split("=", 1)[1] if joined else words[words.index(option) + 1]
 
 
-def test_every_value_arrives_as_it_is_and_none_is_run(project):
+def test_every_value_arrives_unchanged_and_none_is_executed(project):
     settings = _settings(project)
     data, root = settings["data"], settings["data"]["root"]
     calls = _calls(project, settings)
@@ -100,7 +100,7 @@ HOSTILE = ("$(touch ran)", "a; touch ran", "a b", "a\nb", "a\n", "-a", "'", "../
         ("training", "precision"),
     ],
 )
-def test_a_setting_that_is_a_word_takes_no_other_signs(section, key, value):
+def test_a_setting_that_is_a_word_accepts_no_special_characters(section, key, value):
     settings = {"run": "a", "data": {"root": "photos"}}
     target = settings.setdefault(section, {}) if section else settings
     target[key] = value
@@ -121,7 +121,7 @@ def test_a_setting_that_is_a_word_takes_no_other_signs(section, key, value):
         ("{photos}", "contains a brace"),
     ],
 )
-def test_a_path_that_cannot_be_passed_on_is_refused_in_a_line(path, reason):
+def test_a_path_that_cannot_be_passed_on_is_refused_with_one_line(path, reason):
     for sections, setting in (
         ({"data": {"root": path}}, "data.root"),
         ({"data": {"root": "a"}, "training": {"pretrained": path}}, "training.pretrained"),
@@ -134,7 +134,7 @@ def test_a_path_that_cannot_be_passed_on_is_refused_in_a_line(path, reason):
 
 
 @pytest.mark.parametrize("key", ["names", "group_pattern"])
-def test_a_nul_in_a_text_is_refused(key):
+def test_a_nul_character_in_a_text_is_refused(key):
     value = ["a\0"] if key == "names" else "(a)\0"
     with pytest.raises(UserError, match=f"data.{key}"):
         validate({"run": "a", "data": {"root": "photos", key: value}})

@@ -1,10 +1,10 @@
-"""What a person reads who starts a run that fails."""
+"""What a user reads when a run fails."""
 
 from project import copy_project
 from skeletons import skeleton
 
 
-def test_a_failing_run_says_what_it_is_what_failed_and_what_to_type(tmp_path):
+def test_a_failing_run_says_what_it_was_what_failed_and_what_to_type(tmp_path):
     project = copy_project(tmp_path / "parkdet")
     root = skeleton(tmp_path / "photos")
     (project.folder / "broken.pt").write_bytes(b"not a checkpoint")

@@ -8,14 +8,14 @@ from project import copy_project, rule_names
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory) -> list[Job]:
-    """All jobs of the demo, which has every rule: without shards and with them."""
+    """All jobs of the demo, which uses every rule: without shards and with them."""
     project = copy_project(tmp_path_factory.mktemp("outputs") / "parkdet")
     shards = project.write_config("shards.yaml", {"infer": {"shards": 2}})
     whole = planned_jobs(project, "config.yaml")
     return [*whole, *planned_jobs(project, "config.yaml", shards)]
 
 
-def test_the_demo_has_every_rule(jobs):
+def test_the_demo_uses_every_rule(jobs):
     assert {job.rule for job in jobs} == rule_names()
 
 
@@ -27,7 +27,7 @@ def test_every_declared_file_is_on_the_page_once_with_its_writer(jobs):
             assert [job.rule in row.writers for row in found] == [True], (job.rule, path)
 
 
-def test_every_file_of_the_page_is_declared_and_read_by_the_rules_it_names(jobs):
+def test_every_file_on_the_page_is_declared_and_read_by_the_rules_named(jobs):
     for row in declared_rows():
         of_row = {path for job in jobs for path in job.outputs if matching(path, [row])}
         assert of_row, row.pattern
@@ -41,7 +41,7 @@ def test_exactly_the_weights_and_json_files_have_sidecars(jobs):
     assert sidecars == {f"{path}{SIDECAR}" for path in files}
 
 
-def test_logs_and_benchmarks_bear_the_names_of_their_rules(jobs):
+def test_logs_and_benchmarks_are_named_after_their_rules(jobs):
     for job in jobs:
         name = job.rule
         if name == "infer_shard":

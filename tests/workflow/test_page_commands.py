@@ -1,6 +1,6 @@
-"""Every command of the pages is run, or parsed where its mark says what it needs to run.
+"""Every command on the pages is run, or only parsed where its mark says what it needs.
 
-Commands of Snakemake that need more than there is here are dry runs.
+Snakemake commands that need more than the test has become dry runs.
 """
 
 import re
@@ -78,7 +78,7 @@ def test_commands_in_blocks_run_or_parse(page, world, tmp_path, only_parsed):
 
 
 @by_name
-def test_commands_within_the_text_parse(page, only_parsed):
+def test_commands_in_the_text_parse(page, only_parsed):
     commands = inline_commands(page)
     if commands:
         named = "; ".join(dict.fromkeys(commands))
@@ -92,7 +92,7 @@ def _without_comment(command: str) -> str:
 
 
 def _words(command: str) -> list[str]:
-    """The words of a command, without comments and the variables before it."""
+    """The words of a command, without comments and leading variable assignments."""
     words = shlex.split(command, comments=True)
     while re.match(r"[A-Z_]+=", words[0]):
         words.pop(0)
@@ -117,7 +117,7 @@ def _run(command: str, folder) -> None:
 
 
 def _check(command: str, block: Block, folder) -> None:
-    """What can be said of a command without what it needs."""
+    """Checks what can be checked of a command without what it needs."""
     words = _words(command)
     if "ci" in block.needs:
         _check_that_it_is_run_anyway(words)
@@ -140,7 +140,7 @@ def _check_that_it_is_run_anyway(words: list[str]) -> None:
 
 
 def _parse(words: list[str]) -> None:
-    """Holds a command's options against its program."""
+    """Checks a command's options against its program."""
     match words:
         case [_, *options] if "--help" in options:
             assert words[0] == "snakemake" or (SOURCE / words[1]).is_file()

@@ -24,7 +24,7 @@ def project(tmp_path_factory) -> Project:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Stands for $PARKDET_DATA: every set that a preset names, and the weights."""
+    """Stands in for $PARKDET_DATA: every set that a preset names, and the weights."""
     folder = tmp_path_factory.mktemp("skeletons")
     for preset in PRESETS:
         skeleton(folder / "data" / preset.removesuffix(".yaml"))
@@ -45,7 +45,7 @@ def test_every_preset_plans_the_whole_chain(project, data, preset):
 
 
 def test_the_committed_config_plans_the_demo_with_scores_and_without_heavy_imports(project):
-    """In a process of its own, as forks have imported something already."""
+    """Runs in a process of its own, because a fork starts with modules already imported."""
     command = [sys.executable, "-X", "importtime", "-m", "snakemake", "-n", "--cores", "2"]
     result = subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
     scores = {"evaluate_test", "start_weights", "infer_start", "evaluate_start"}
@@ -65,7 +65,7 @@ def test_a_preset_without_its_data_names_the_setting_and_the_tree(project):
     assert "Traceback" not in result.stderr
 
 
-def test_a_three_line_config_holds_no_value_of_the_demo(project, tmp_path):
+def test_a_three_line_config_takes_no_value_from_the_demo(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     config = project.write_config("mine.yaml", {"run": "mine", "data": {"root": str(root)}})
     output = project.dry_run("--configfile", config).stdout
@@ -74,7 +74,7 @@ def test_a_three_line_config_holds_no_value_of_the_demo(project, tmp_path):
     assert "demo" not in output
 
 
-def test_run_is_required_in_a_config_of_the_users(project, tmp_path):
+def test_run_is_required_in_a_users_config(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     config = project.write_config("nameless.yaml", {"data": {"root": str(root)}})
     result = project.dry_run("--configfile", config)
@@ -82,7 +82,7 @@ def test_run_is_required_in_a_config_of_the_users(project, tmp_path):
     assert "run: required" in result.stderr
 
 
-def test_a_wrong_config_gives_one_line_a_mistake(project):
+def test_a_wrong_config_gives_one_line_per_mistake(project):
     settings = {"run": "a", "data": {"root": "x", "rot": 1}, "cut": {"method": "guess"}}
     result = project.dry_run("--configfile", project.write_config("wrong.yaml", settings))
     assert result.returncode != 0
@@ -138,7 +138,7 @@ def test_a_cut_by_worth_needs_the_detections_on_the_val_set(project, tmp_path):
     assert "--method per-class --max-bytes 20000000 --ap 75 " in result.stdout
 
 
-def test_a_release_name_as_starting_weights_is_no_file_of_the_plan(project, tmp_path):
+def test_a_release_name_as_starting_weights_is_not_a_file_in_the_plan(project, tmp_path):
     root = skeleton(tmp_path / "photos")
     settings = {"run": "a", "data": {"root": str(root)}, "training": {"pretrained": "yolov5x6"}}
     config = project.write_config("release.yaml", settings)
@@ -160,7 +160,7 @@ def test_blanks_in_paths_and_braces_in_patterns_are_taken_literally(project, tmp
     assert f"--truth '{root}/test_ground_truth.json'" in result.stdout
 
 
-def test_nobodys_photographs_are_replaced_by_the_demo(tmp_path):
+def test_the_demo_never_replaces_a_users_photographs(tmp_path):
     project = copy_project(tmp_path / "parkdet")
     root = skeleton(project.folder / "data/demo")
     result = project.snakemake("--", "demo_data")
@@ -169,7 +169,7 @@ def test_nobodys_photographs_are_replaced_by_the_demo(tmp_path):
     assert (root / "train/label/Train.json").is_file()
 
 
-def test_given_weights_plan_no_training_for_scores_of_the_start_either(project, data, tmp_path):
+def test_with_given_weights_scores_of_the_start_plan_no_training_either(project, data, tmp_path):
     root = skeleton(tmp_path / "photos")
     settings = {
         "run": "given",

@@ -1,6 +1,6 @@
-"""What runs again after which change, on a real tiny run: drawn scenes, 64 px, one epoch each.
+"""What runs again after which change, on a tiny real run: synthetic scenes, 64 px, one epoch each.
 
-Each test leaves the project as it found it, or works on results of its own.
+Each test leaves the project as it found it or works on its own results.
 """
 
 import json
@@ -68,12 +68,12 @@ def project(tmp_path_factory, root) -> Project:
     return project
 
 
-# A change of the finished project: a context in which a config with this name is to be run.
+# A change to the finished project: a context manager that gives the name of the config to run.
 Change = Callable[[Project, Path], AbstractContextManager[str]]
 
 
 def setting(section: str, **values) -> Change:
-    """Other values in a section of the config."""
+    """Changes values in a section of the config."""
 
     @contextmanager
     def change(project: Project, root: Path) -> Iterator[str]:
@@ -85,7 +85,7 @@ def setting(section: str, **values) -> Change:
 
 
 def text(rewrite: Callable[[str], str], *files: str) -> Change:
-    """Other text in files of the project."""
+    """Rewrites files of the project."""
 
     @contextmanager
     def change(project: Project, root: Path) -> Iterator[str]:
@@ -103,12 +103,12 @@ def text(rewrite: Callable[[str], str], *files: str) -> Change:
 
 
 def code(*files: str) -> list[Change]:
-    """A statement more in each of the files, one at a time."""
+    """Adds a statement to each of the files, one file per change."""
     return [text(lambda content: f"{content}\nCHANGED = 1\n", f"scripts/{file}") for file in files]
 
 
 def cosmetics(content: str) -> str:
-    """A comment, a docstring in other words and another layout."""
+    """Adds a comment and changes a docstring and the layout."""
     content = content.replace('"""', '"""In other words: ', 1).replace("\n\n", "\n\n\n\n", 1)
     return f"{content}\n# a remark\n"
 
@@ -165,7 +165,7 @@ CHANGES = {
 
 
 def cases() -> Iterator[tuple]:
-    """Each change of a kind that the page names, and the rules that it says run then."""
+    """Each change of a kind that the page names, and the rules that the page says then run."""
     for kind, said in table("change, when all is finished"):
         (changes,) = (changes for start, changes in CHANGES.items() if kind.startswith(start))
         for number, change in enumerate(changes):
@@ -219,10 +219,10 @@ def test_every_kind_of_change_is_on_the_page():
 
 
 @pytest.mark.parametrize("file", TRAINING)
-def test_other_code_of_the_training_is_said_at_the_start(project, root, file):
+def test_changed_training_code_is_reported_at_the_start(project, root, file):
     (change,) = code(file)
     with change(project, root):
-        result = project.snakemake("--configfile", "tiny.yaml")  # nothing to do, and no dry run
+        result = project.snakemake("--configfile", "tiny.yaml")  # nothing to do, but not a dry run
     assert "Nothing to be done" in result.stderr
     assert "trained with code that has since changed" in result.stderr
     assert "--forcerun train_baseline finetune" in result.stderr
@@ -230,7 +230,7 @@ def test_other_code_of_the_training_is_said_at_the_start(project, root, file):
 
 
 def test_preparing_again_with_equal_output_costs_no_training(project, root):
-    """Nor an inference, and that also where the code of the training is another."""
+    """Nor any inference, even when the training code has changed."""
     results = project.folder / "results/tiny"
     outputs = [results / "weights/tune_best.pt", results / "predictions/best_preds.json"]
     before = [path.read_bytes() for path in outputs]

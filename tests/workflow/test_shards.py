@@ -1,4 +1,4 @@
-"""The test images shared by two jobs, through Snakemake: drawn scenes, an untrained detector."""
+"""Test images split between two jobs by Snakemake: synthetic scenes, an untrained detector."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SHARDS = 2
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    """A copy of the project with a small set, weights and a config that shares the inference."""
+    """A copy of the project with a small set, weights and a config that shards the inference."""
     project = copy_project(tmp_path_factory.mktemp("shards") / "parkdet")
     root = project.folder / "photos"
     command = [sys.executable, "scripts/demo_data.py", "--out", str(root), "--seed", "5"]
@@ -38,7 +38,7 @@ def project(tmp_path_factory) -> Project:
 
 
 def infer(project: Project) -> int:
-    """Makes the detections; gives the number of shards that were detected on."""
+    """Makes the detections; returns the number of shards that had to run."""
     result = project.snakemake("--configfile", "shared.yaml", "--", "infer")
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = re.search(r"^infer_shard +(\d+)$", result.stdout + result.stderr, re.MULTILINE)
@@ -46,7 +46,7 @@ def infer(project: Project) -> int:
 
 
 def detect_at_once(project: Project) -> bytes:
-    """What one job writes, called as the rule calls it."""
+    """What a single job writes when called as the rule calls it."""
     out = project.folder / "whole.json"
     command = ["--weights", project.folder / "sharp.pt", "--out", out]
     command += ["--images", project.folder / "results/shared/dataset/test.json"]
@@ -58,7 +58,7 @@ def detect_at_once(project: Project) -> bytes:
     return out.read_bytes()
 
 
-def test_two_jobs_make_the_file_of_one_and_a_lost_shard_is_made_again_alone(project):
+def test_two_jobs_write_the_same_file_as_one_and_only_a_lost_shard_is_redone(project):
     predictions = project.folder / "results/shared/predictions"
     merged = predictions / "best_preds.json"
     assert infer(project) == SHARDS

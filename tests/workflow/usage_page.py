@@ -1,4 +1,4 @@
-"""The tables of docs/usage.md that say what runs, read as they are printed."""
+"""Reads the tables in docs/usage.md that say what runs."""
 
 import re
 
@@ -30,5 +30,5 @@ def rules(cell: str) -> set[str]:
 
 
 def command_after(words: str) -> str:
-    """The first command in a block of its own after these words."""
+    """The first command in its own block after these words."""
     return re.search(r"\n```sh\n(.+)\n```\n", PAGE[PAGE.index(words) :])[1]

@@ -17,7 +17,7 @@ def test_ground_undoes_project(camera: Camera) -> None:
     assert np.allclose(camera.ground(pixels), places)
 
 
-def test_points_ahead_come_to_the_middle_column_and_higher_ones_further_up() -> None:
+def test_points_ahead_project_to_the_middle_column_and_higher_ones_further_up() -> None:
     straight = Camera(640, 384, 650.0, (0.0, 0.0, 6.0), 0.0, 0.33)
     (low, high), _ = straight.project(np.array([(0.0, 15.0, 0.0), (0.0, 15.0, 2.0)]))
     assert low[0] == pytest.approx(320) == high[0]
@@ -33,13 +33,13 @@ def test_things_twice_as_far_look_half_as_wide() -> None:
     assert depth.tolist() == pytest.approx([10, 10, 20, 20])
 
 
-def test_turning_right_moves_the_picture_left(camera: Camera) -> None:
+def test_turning_right_moves_the_image_left(camera: Camera) -> None:
     point = np.array([(0.0, 15.0, 0.0)])
     left = Camera(640, 384, 650.0, (0.5, 0.0, 6.0), 0.3, 0.33)
     assert left.project(point)[0][0, 0] < camera.project(point)[0][0, 0]
 
 
-def test_a_polygon_behind_the_camera_is_cut_at_the_nearest_depth(camera: Camera) -> None:
+def test_a_polygon_reaching_behind_the_camera_is_clipped_at_nearest(camera: Camera) -> None:
     strip = np.array([(-1.0, -20.0, 0.0), (1.0, -20.0, 0.0), (1.0, 20.0, 0.0), (-1.0, 20.0, 0.0)])
     pixels = camera.project_polygon(strip)
     assert len(pixels) == 4
@@ -54,7 +54,7 @@ def test_scaled_keeps_the_view(camera: Camera) -> None:
     assert np.allclose(camera.scaled(3).project(point)[0], 3 * camera.project(point)[0])
 
 
-def test_sees_what_is_in_the_picture(camera: Camera) -> None:
+def test_sees_what_is_in_the_image(camera: Camera) -> None:
     assert camera.sees(2.0, 14.0)
     assert not camera.sees(-12.0, 9.0)
     assert not camera.sees(0.0, -5.0)

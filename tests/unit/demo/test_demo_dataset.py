@@ -1,4 +1,4 @@
-"""The demo set on disk: layout, names, labels, the same bytes from the same seed."""
+"""The demo set on disk: layout, names, labels, and the same bytes from the same seed."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(
     assert hashes(tmp_path / "again") == hashes(written)
 
 
-def test_another_seed_gives_other_pictures(written: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_other_images(written: Path, tmp_path: Path) -> None:
     write_demo_set(tmp_path / "other", 8, 4, 4, SIZE, workers=1)
     other, pictures = (
         {digest for name, digest in hashes(folder).items() if name.endswith(".png")}
@@ -71,7 +71,7 @@ def test_another_seed_gives_other_pictures(written: Path, tmp_path: Path) -> Non
     assert len(other) == 8 and not other & pictures
 
 
-def test_pictures_are_as_large_as_the_json_says_and_not_flat(written: Path) -> None:
+def test_images_have_the_size_in_the_json_and_are_not_flat(written: Path) -> None:
     for image in load(written, "train/label/Train.json")["images"]:
         data = np.fromfile(written / "train" / "images" / image["file_name"], np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -183,5 +183,5 @@ def test_bad_options_give_one_clear_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_help_says_that_the_pictures_are_synthetic() -> None:
+def test_the_help_says_that_the_images_are_synthetic() -> None:
     assert "synthetic" in demo_data.build_parser().format_help()

@@ -1,4 +1,4 @@
-"""What is painted and how the boxes come about."""
+"""What is painted, and how the boxes are derived from it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from parkdet.demo.painter import arrange, paint_objects
 from parkdet.demo.placing import Placed
 from parkdet.demo.solid import Solid
 
-# level, 5 m up, 100 px a metre at 10 m: the ground 10 m away is far below the picture
+# level, 5 m up, 100 px per metre at 10 m: the ground 10 m away is far below the image
 CAMERA = Camera(400, 200, 1000.0, (0.0, 0.0, 5.0), 0.0, 0.0)
 
 
@@ -29,7 +29,7 @@ def boxes(*objects: Placed) -> dict[str, tuple[float, float, float, float]]:
     return {seen.label: seen.box for _, _, seen in arrange(objects, CAMERA, {})}
 
 
-def test_a_box_has_the_size_and_place_of_the_projection() -> None:
+def test_a_box_has_the_size_and_position_of_the_projection() -> None:
     x, y, w, h = boxes(wall("bus", 0.0, 10.01))["bus"]
     assert (x, y, w, h) == pytest.approx((150, 50, 100, 90), abs=0.7)
 
@@ -59,13 +59,13 @@ def test_what_is_mostly_hidden_is_left_out_and_hides_nothing() -> None:
     assert "sedan" not in found
 
 
-def test_a_box_ends_at_the_edge_of_the_picture() -> None:
+def test_a_box_ends_at_the_edge_of_the_image() -> None:
     x, _, w, _ = boxes(wall("bus", 2.0, 10.0))["bus"]
     assert x + w == 400
     assert w == pytest.approx(50, abs=1)
 
 
-def test_what_is_mostly_outside_the_picture_is_left_out() -> None:
+def test_what_is_mostly_outside_the_image_is_left_out() -> None:
     assert boxes(wall("bus", 2.3, 10.0)) == {}
 
 

@@ -17,7 +17,7 @@ def scene() -> Scene:
     return compose(np.random.default_rng(3), cast, 5, SIZE)
 
 
-def test_every_class_is_dealt_its_rate_however_rare() -> None:
+def test_every_class_is_dealt_its_rate_however_rare_it_is() -> None:
     casts = deal(np.random.default_rng(0), 20)
     for label, kind in KINDS.items():
         assert sum(cast.get(label, 0) for cast in casts) == int(np.ceil(20 * kind.rate))
@@ -33,12 +33,12 @@ def test_rare_classes_are_rare() -> None:
         assert KINDS["sedan"].rate >= 5 * KINDS[label].rate
 
 
-def test_most_of_the_cast_find_a_place(scene: Scene) -> None:
+def test_most_of_the_cast_finds_a_place(scene: Scene) -> None:
     assert {actor.label for actor in scene.actors} >= {"adult", "bus", "sedan", "cart"}
     assert len(scene.actors) >= 10
 
 
-def test_parked_things_stay_and_moving_ones_move_forward(scene: Scene) -> None:
+def test_parked_things_stay_put_and_moving_ones_move_forward(scene: Scene) -> None:
     for actor in scene.actors:
         first, second = actor.at(0), actor.at(1)
         way = np.array((second.x - first.x, second.y - first.y))
@@ -48,7 +48,7 @@ def test_parked_things_stay_and_moving_ones_move_forward(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_runs_into_anything(seed: int) -> None:
+def test_nothing_collides(seed: int) -> None:
     cast = deal(np.random.default_rng(seed), 1)[0]
     scene = compose(np.random.default_rng(seed), cast, 5, SIZE)
     for frame in range(5):

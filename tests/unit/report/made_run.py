@@ -1,4 +1,4 @@
-"""A small run made up in a folder: all that a report reads, with names that would do harm."""
+"""A small made-up run in a folder: everything a report reads, with hostile names."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ EPOCHS = (
 
 @dataclass
 class MadeRun:
-    """A folder with results/made and a test set beside it; counts are of each part or image."""
+    """A folder with results/made and, next to it, a test set; counts are per part or per image."""
 
     root: Path
     images: int = 6
@@ -86,13 +86,13 @@ def make_run(run: MadeRun, test_set: bool = True) -> MadeRun:
 
 
 def file_name(part: str, number: int) -> str:
-    """A name with blanks, quotes, brackets, letters of two scripts, and a weather."""
+    """A name with spaces, quotes, brackets, letters of two scripts, and a weather condition."""
     weather = "맑음" if number % 2 else "비"
     return f'{part}_실외_{weather}_"{number}" <b>&\'.png'
 
 
 def _write_part(run: MadeRun, part: str, seed: int) -> dict:
-    """Images of coloured squares with objects at drawn places; the COCO dictionary of them."""
+    """Writes images of coloured squares with randomly placed objects; returns their COCO dict."""
     draw = np.random.default_rng(seed)
     folder = run.root / "test" if part == "test" else run.results / f"dataset/images/{part}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _write_part(run: MadeRun, part: str, seed: int) -> dict:
 
 
 def _detections(run: MadeRun, coco: dict, seed: int) -> list[Detection]:
-    """Each object found, a little beside it, and boxes of nothing."""
+    """A slightly shifted detection of each object, and boxes around nothing."""
     draw = np.random.default_rng(seed)
     found = []
     for box in coco["annotations"]:
@@ -184,7 +184,7 @@ def _summary(run: MadeRun, sets: dict[str, dict]) -> dict:
 
 
 def _write_records(run: MadeRun) -> None:
-    """A benchmark and two provenance files, of which the second read another val.json."""
+    """Writes a benchmark and two provenance files, the second made from a different val.json."""
     benchmark = run.results / "benchmarks/infer.tsv"
     benchmark.parent.mkdir()
     benchmark.write_text("s\th:m:s\tmax_rss\tmean_load\n12.5\t0:00:12\t900.5\tNA\n")

@@ -1,4 +1,4 @@
-"""Axes and charts: where values lie, and that hostile or empty input makes no broken picture."""
+"""Axes and charts: where values lie, and that hostile or empty input breaks no chart."""
 
 from xml.etree import ElementTree
 
@@ -26,7 +26,7 @@ NUMBERS = st.floats(-1e9, 1e9, allow_nan=False)
 
 
 @given(st.lists(NUMBERS, min_size=1))
-def test_a_linear_axis_holds_its_values_between_few_ticks(values):
+def test_a_linear_axis_spans_its_values_with_few_ticks(values):
     axis = linear("x", values)
     slack = 1e-6 * max(1.0, abs(axis.low), abs(axis.high))
     assert axis.low - slack <= min(values) and max(values) <= axis.high + slack
@@ -56,7 +56,7 @@ def test_ticks_are_short(value, text):
 
 
 @given(NAMES, NAMES, st.lists(st.tuples(NUMBERS, NUMBERS), max_size=5))
-def test_any_name_and_points_make_well_formed_pictures(name, title, points):
+def test_any_name_and_points_make_well_formed_charts(name, title, points):
     chart = line_chart(title, [Series(name, points, marks=True)], unit("x"), unit("y"))
     root = ElementTree.fromstring(chart)
     assert root.get("aria-label") == title
@@ -64,7 +64,7 @@ def test_any_name_and_points_make_well_formed_pictures(name, title, points):
 
 
 @given(st.lists(st.tuples(NAMES, st.integers(0, 10**6), st.integers(0, 10**6)), max_size=6))
-def test_bars_stay_within_the_picture(rows):
+def test_bars_stay_within_the_chart(rows):
     bars = [Bar(name, (first, second), f"{first:,}") for name, first, second in rows]
     for stacked in (False, True):
         chart = bar_chart("t", bars, [("a", "s0"), ("b", "s1")], stacked)
@@ -72,7 +72,7 @@ def test_bars_stay_within_the_picture(rows):
             assert 0 <= float(bar.get("x")) + float(bar.get("width")) <= WIDTH
 
 
-def test_bars_are_as_long_as_their_values_are_large():
+def test_bar_lengths_are_proportional_to_their_values():
     chart = bar_chart("t", [Bar("a", (10,), ""), Bar("b", (5,), "")], [("count", "s0")])
     widths = [
         float(bar.get("width"))
@@ -100,11 +100,11 @@ def test_a_shortened_name_fits(name, limit):
     assert text_width(shortened(name, limit)) <= max(limit, text_width("…"))
 
 
-def test_east_asian_letters_are_reckoned_wide():
+def test_east_asian_characters_count_as_wide():
     assert text_width("주차장") == pytest.approx(1.8 * text_width("abc"))
 
 
-def test_a_style_sheet_for_files_has_both_colours_and_no_variable():
+def test_a_style_sheet_for_files_has_both_themes_and_no_variables():
     css = without_variables(".bar { fill: var(--s0); }")
     light, dark = COLOURS["s0"]
     assert css.index(light) < css.index("prefers-color-scheme: dark") < css.index(dark)

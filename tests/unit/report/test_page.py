@@ -19,7 +19,7 @@ from report import build_parser, main
 
 
 class Outline(HTMLParser):
-    """Elements with their attributes, and the content of scripts that have an id."""
+    """Elements with their attributes, and the content of scripts with an id."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def page(report) -> str:
 
 
 def copied(made: MadeRun, folder: Path) -> MadeRun:
-    """The run in another folder, to be changed."""
+    """A copy of the run in another folder, free to be changed."""
     shutil.copytree(made.results, folder / "results/made", ignore=shutil.ignore_patterns("report"))
     return MadeRun(folder)
 
@@ -83,17 +83,17 @@ def test_every_part_and_chart_is_in_the_page(page):
     assert parts | {f"figure-{name}" for name in FIGURES} <= identifiers
 
 
-def test_names_that_would_do_harm_are_text(page, report):
+def test_hostile_names_are_rendered_as_text(page, report):
     assert HOSTILE not in page
     assert html.escape(HOSTILE) in page
     assert html.escape(QUOTED) in page
     scripts = [found for tag, found in Outline(page).elements if tag == "script"]
-    assert len(scripts) == 4  # two of the page, the gallery's index and one pack
+    assert len(scripts) == 4  # two of the page itself, the gallery's index and one pack
     for figure in (report / "figures").glob("*.svg"):
         assert HOSTILE not in figure.read_text(encoding="utf-8")
 
 
-def test_figures_are_files_that_stand_by_themselves(report):
+def test_figures_are_self_contained_files(report):
     files = sorted((report / "figures").iterdir())
     assert {path.stem for path in files} == set(FIGURES)
     for path in files:
@@ -136,14 +136,14 @@ def test_the_page_says_what_the_files_say(page, made):
     assert "hyp.<wbr>lrf</code>" not in page
 
 
-def test_the_analysis_is_shown_where_there_is_one(page, report, made):
+def test_the_analysis_is_shown_if_there_is_one(page, report, made):
     analysis = json.loads((made.results / "metrics/val_analysis.json").read_text())
     worst = max(analysis["errors"]["kinds"], key=lambda kind: kind["gain"])
     assert f"of type {worst['kind']}: without them it would be {worst['gain']:.3f}" in page
     assert [row["name"] for row in analysis["conditions"]["weather"]] == ["clear", "rain"]
     assert "By weather" in page
     assert f">{analysis['conditions']['weather'][1]['ap50']:.3f}<" in page
-    assert "By place" not in page  # one condition compares nothing
+    assert "By place" not in page  # a single condition has nothing to compare with
     matrix = (report / "figures/confusion.svg").read_text(encoding="utf-8")
     counts = [value for row in analysis["confusion"]["counts"] for value in row if value]
     assert sorted(map(int, re.findall(r'class="count(?: over)?"[^>]*>(\d+)<', matrix))) == sorted(
@@ -172,7 +172,7 @@ def test_a_file_made_from_another_version_is_marked(report):
     }
 
 
-def test_without_a_test_set_there_is_no_submission_but_a_sentence(tmp_path):
+def test_without_a_test_set_a_sentence_replaces_the_submission(tmp_path):
     made = make_run(MadeRun(tmp_path, images=2), test_set=False)
     page = written(made.read(test_set=False), tmp_path / "report")
     assert "Without a test set there is no submission." in page
@@ -181,7 +181,7 @@ def test_without_a_test_set_there_is_no_submission_but_a_sentence(tmp_path):
     assert figures < set(FIGURES)
 
 
-def test_given_weights_leave_the_training_out_even_where_old_curves_lie(made, tmp_path):
+def test_with_given_weights_the_training_is_left_out_even_if_old_curves_exist(made, tmp_path):
     copied(made, tmp_path)
     page = written(MadeRun(tmp_path, trained=False).read(test_set=False), tmp_path / "report")
     assert "Nothing was trained: the run used existing weights (given.pt)." in page
@@ -189,7 +189,7 @@ def test_given_weights_leave_the_training_out_even_where_old_curves_lie(made, tm
 
 
 @pytest.mark.parametrize("part", ["dataset", "metrics", "predictions", "submission", "benchmarks"])
-def test_a_report_of_half_a_run_leaves_out_what_is_not_there(made, part, tmp_path):
+def test_the_report_of_an_unfinished_run_leaves_out_what_is_missing(made, part, tmp_path):
     half = copied(made, tmp_path)
     shutil.rmtree(half.results / part)
     assert 'class="missing"' in written(half.read(test_truth=False), tmp_path / "report")
@@ -209,7 +209,7 @@ def test_an_empty_folder_gives_a_page_of_sentences(tmp_path):
         assert sentence in page
 
 
-def test_classes_that_only_the_test_truth_knows_are_shown_and_others_are_not(made, tmp_path):
+def test_classes_known_only_to_the_test_truth_are_shown_and_unknown_ones_are_not(made, tmp_path):
     changed = copied(made, tmp_path)
     shutil.copytree(made.root / "test", tmp_path / "test")
     truth = json.loads((made.root / "truth.json").read_text())
@@ -240,10 +240,10 @@ def test_the_command_takes_a_config_as_text_or_as_a_file(made, tmp_path):
     ("preset", "told"),
     [
         ("run: lot\ndata: {root: photos}\n", "differ from the preset lot"),
-        ("cut: {max_bytes: 5000}\n", "differ from the defaults"),  # for others to complete
+        ("cut: {max_bytes: 5000}\n", "differ from the defaults"),  # left for others to complete
     ],
 )
-def test_settings_are_compared_with_a_preset_that_is_a_config(made, tmp_path, preset, told):
+def test_settings_are_compared_with_a_preset_that_is_complete(made, tmp_path, preset, told):
     (tmp_path / "lot.yaml").write_text(preset)
     options = ["--results", str(made.results), "--out", str(tmp_path / "out")]
     options += ["--config", made.config.model_dump_json(), "--preset", str(tmp_path / "lot.yaml")]
@@ -252,7 +252,7 @@ def test_settings_are_compared_with_a_preset_that_is_a_config(made, tmp_path, pr
 
 
 @pytest.mark.parametrize("config", ['{"run": ', "missing.yaml"])
-def test_the_command_refuses_a_config_that_is_none(made, config, tmp_path, capsys):
+def test_the_command_refuses_an_invalid_config(made, config, tmp_path, capsys):
     options = ["--results", str(made.results), "--out", str(tmp_path), "--config", config]
     assert run(build_parser(), main, options) == 2
     assert "Traceback" not in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The parts of the report, one by one: figures that are checked against what they stand for."""
+"""The report's sections, one by one: figures are checked against what they represent."""
 
 import shutil
 from collections import Counter
@@ -54,7 +54,7 @@ def test_a_precision_curve_by_hand():
     assert curve[RECALLS > 0.5].max() == 0
 
 
-def test_f1_at_a_confidence_is_that_of_the_operating_point(val):
+def test_f1_at_a_confidence_equals_that_of_the_operating_point(val):
     matches = match(*val)
     rates, best = rates_at_confidence(matches), best_f1(matches)
     assert rates.f1.max() <= best.mean.f1 + 1e-9
@@ -74,7 +74,7 @@ def test_the_size_curve_passes_through_the_files_that_a_cut_writes(made, tmp_pat
         assert (report.bytes, report.detections.kept) == (bytes_, kept)
 
 
-def test_the_cost_of_the_cut_is_the_difference_of_two_evaluations(made, val):
+def test_the_cost_of_the_cut_is_the_difference_between_two_evaluations(made, val):
     truth, detections = val
     cut = made.read().json("submission/cut.json")
     cost = submission.build(made.read()).values["cost"]
@@ -84,7 +84,7 @@ def test_the_cost_of_the_cut_is_the_difference_of_two_evaluations(made, val):
     assert cost["ap_after"] == pytest.approx(evaluate(truth, kept).ap)
 
 
-def test_a_cut_with_a_score_for_each_class_is_repeated_class_by_class():
+def test_a_cut_with_a_threshold_per_class_is_applied_class_by_class():
     cut = {"method": "per-class", "threshold": None}
     cut["per_class"] = [{"category_id": 1, "threshold": 0.3}, {"category_id": 2, "threshold": None}]
     assert submission._least_kept(cut) == {1: 0.3, 2: float("inf")}
@@ -125,7 +125,7 @@ def test_a_detection_in_a_crowd_is_neither_right_nor_wrong():
     assert gallery._compare([crowd], [Detection(1, 1, (5, 5, 9, 9), 0.9)]) == ([], [IGNORED])
 
 
-def test_packs_beyond_the_room_of_the_page_are_files(made, tmp_path, monkeypatch):
+def test_packs_that_do_not_fit_into_the_page_are_files(made, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "PACK", 4)
     monkeypatch.setattr(gallery, "WITHIN_PAGE", 15_000)
     section = gallery.build(made.read(), tmp_path, threads=1)
@@ -136,7 +136,7 @@ def test_packs_beyond_the_room_of_the_page_are_files(made, tmp_path, monkeypatch
     assert section.values["beside"] == len(files)
     assert sum(map(len, section.values["packs"])) <= 15_000
     gallery.build(made.read(test_set=False), tmp_path, threads=1)
-    assert len(list((tmp_path / "gallery").iterdir())) < len(files)  # none of the last report
+    assert len(list((tmp_path / "gallery").iterdir())) < len(files)  # none from the previous report
 
 
 def test_an_image_that_cannot_be_read_has_no_picture(tmp_path):
@@ -145,7 +145,7 @@ def test_an_image_that_cannot_be_read_has_no_picture(tmp_path):
     assert thumbnail(tmp_path / "missing.png", 64) is None
 
 
-def test_settings_are_told_from_their_defaults_in_all_sections():
+def test_settings_that_differ_from_their_defaults_are_found_in_all_sections():
     names = {
         row["name"]: (row["value"], row["usual"])
         for row in changed_settings(MadeRun(Path()).config, None)
@@ -157,14 +157,14 @@ def test_settings_are_told_from_their_defaults_in_all_sections():
     }
 
 
-def test_of_a_preset_only_what_was_changed_in_it_is_told():
+def test_with_a_preset_only_changes_to_it_are_reported():
     config = MadeRun(Path()).config
     preset = config.model_copy(update={"cut": config.cut.model_copy(update={"max_bytes": 20})})
     changed = changed_settings(config, preset)
     assert changed == [{"name": "cut.max_bytes", "value": 5000, "usual": 20}]
 
 
-def test_photographs_are_counted_by_size_and_by_what_their_names_tell(made):
+def test_images_are_counted_by_size_and_by_what_their_names_tell(made):
     assert photographs.counted(made.read()) == {
         "size in pixels": [("160 x 96", [8, 8, 8])],
         "weather": [("clear", [4, 4, 4]), ("rain", [4, 4, 4])],
@@ -173,7 +173,7 @@ def test_photographs_are_counted_by_size_and_by_what_their_names_tell(made):
     assert photographs.counted(made.read(test_set=False))["place"] == [("outdoors", [8, 8, None])]
 
 
-def test_recordings_are_found_by_the_pattern_of_the_config(made):
+def test_recordings_are_found_by_the_configs_pattern(made):
     run = made.read()
     data = run.config.data.model_copy(update={"group_pattern": "_(맑음|비)_"})
     grouped = replace(run, config=run.config.model_copy(update={"data": data}))
@@ -190,14 +190,14 @@ def test_images_are_counted_by_their_boxes():
 
 
 @pytest.mark.parametrize("boxes", [[], [0], [3] * 4, [0, 999]])
-def test_any_numbers_of_boxes_make_a_chart(boxes):
+def test_any_number_of_boxes_makes_a_chart(boxes):
     images = [Image(number, "a.png") for number in range(len(boxes))]
     found = [Box(n, 1, (0, 0, 9, 9)) for n, count in enumerate(boxes) for _ in range(count)]
     chart = photographs.boxes_an_image({"train": Coco(images, found), "val": Coco()})
     assert ("polyline" in chart) == bool(boxes)
 
 
-def test_what_training_gained_is_told_class_by_class_and_kind_by_kind(made, tmp_path):
+def test_gains_from_training_are_reported_per_class_and_error_type(made, tmp_path):
     run = made.read()
     scored = run.config.evaluate.model_copy(update={"start_weights": True, "test_truth": "t.json"})
     shutil.copytree(run.results, tmp_path / "made")
@@ -227,11 +227,11 @@ def test_a_score_that_fell_is_a_hint(made):
     ]
 
 
-def test_every_check_of_a_submission_is_put_into_words():
+def test_every_check_of_a_submission_has_a_wording():
     assert submission.PASSED.keys() == CHECKS.keys()
 
 
-def test_numbers_are_written_for_people():
+def test_numbers_are_formatted_for_people():
     assert [size(999), size(149_911), size(20_000_000)] == ["999 bytes", "149.9 kB", "20 MB"]
     assert [figure(0.57306), figure(None), figure(float("nan"))] == ["0.573", "–", "–"]
     assert [change(-1364, 0), change(0.0371)] == ["−1,364", "+0.037"]
