@@ -57,7 +57,7 @@ def project(tmp_path_factory) -> Project:
 
 
 def cut(project: Project, kind: str, *options: str) -> Path:
-    """Runs conf_cut with a stand-in for ``kind``; returns the folder that this wrote to."""
+    """Runs conf_cut with a stand-in for ``kind``; returns the stand-in's folder."""
     folder = project.folder / "bin"
     folder.mkdir(exist_ok=True)
     programs = {"apptainer": APPTAINER, "conda": CONDA, "activate": "PATH=$1/bin:$PATH"}

@@ -145,7 +145,7 @@ def test_a_release_name_as_starting_weights_is_not_a_file_in_the_plan(project, t
     assert project.planned("--configfile", config) == WHOLE_CHAIN
 
 
-def test_blanks_in_paths_and_braces_in_patterns_are_taken_literally(project, tmp_path):
+def test_spaces_in_paths_and_braces_in_patterns_are_taken_literally(project, tmp_path):
     root = skeleton(tmp_path / "my lot")
     settings = {
         "run": "literal",
@@ -169,7 +169,7 @@ def test_the_demo_never_replaces_a_users_photographs(tmp_path):
     assert (root / "train/label/Train.json").is_file()
 
 
-def test_with_given_weights_scores_of_the_start_plan_no_training_either(project, data, tmp_path):
+def test_scoring_the_starting_weights_adds_no_training_to_given_weights(project, data, tmp_path):
     root = skeleton(tmp_path / "photos")
     settings = {
         "run": "given",

@@ -229,7 +229,7 @@ def test_changed_training_code_is_reported_at_the_start(project, root, file):
     assert "since changed" not in project.snakemake("--configfile", "tiny.yaml").stderr
 
 
-def test_preparing_again_with_equal_output_costs_no_training(project, root):
+def test_preparing_again_with_the_same_output_costs_no_training(project, root):
     """Nor any inference, even when the training code has changed."""
     results = project.folder / "results/tiny"
     outputs = [results / "weights/tune_best.pt", results / "predictions/best_preds.json"]

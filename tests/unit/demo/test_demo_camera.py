@@ -39,7 +39,7 @@ def test_turning_right_moves_the_image_left(camera: Camera) -> None:
     assert left.project(point)[0][0, 0] < camera.project(point)[0][0, 0]
 
 
-def test_a_polygon_reaching_behind_the_camera_is_clipped_at_nearest(camera: Camera) -> None:
+def test_a_polygon_behind_the_camera_is_clipped_at_the_nearest_depth(camera: Camera) -> None:
     strip = np.array([(-1.0, -20.0, 0.0), (1.0, -20.0, 0.0), (1.0, 20.0, 0.0), (-1.0, 20.0, 0.0)])
     pixels = camera.project_polygon(strip)
     assert len(pixels) == 4

@@ -41,7 +41,7 @@ def test_ticks_are_round_numbers():
     assert whole("epoch", 1, 1).ticks == (1, 2)
 
 
-def test_a_logarithmic_axis_places_by_ratio():
+def test_a_logarithmic_axis_spaces_values_by_ratio():
     axis = powers("pixels", 4, 64)
     assert axis.ticks == (4, 8, 16, 32, 64)
     assert axis.share(16) == pytest.approx(0.5)

@@ -77,7 +77,7 @@ def test_the_page_names_nothing_outside_itself(page):
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", page)
 
 
-def test_every_part_and_chart_is_in_the_page(page):
+def test_every_section_and_chart_is_in_the_page(page):
     identifiers = {found.get("id") for _, found in Outline(page).elements}
     parts = {"overview", "data", "training", "quality", "submission", "run", "gallery"}
     assert parts | {f"figure-{name}" for name in FIGURES} <= identifiers
