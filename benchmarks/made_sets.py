@@ -40,7 +40,7 @@ def make_set(root: Path, size: Size, width: int, height: int, linked: bool = Fal
 
     Args:
         width: of the images in pixels, as is ``height``.
-        linked: makes few image files under many names (hard links), for very large sets.
+        linked: makes a few image files under many names (hard links), for very large sets.
     """
     names = [_name(number) for number in range(size.train + size.test)]
     parts = {"train": names[: size.train], "test": names[size.train :]}

@@ -107,7 +107,7 @@ def workflow(root: Path, folder: Path) -> dict[str, Any]:
 
 
 def growth(images: int, folder: Path) -> dict[str, Any]:
-    """Prepares few small files under many names, with the challenge's number of boxes per image."""
+    """Prepares a few files under many names, with the challenge's number of boxes per image."""
     size = Size(images, 0, round(images * CHALLENGE.boxes / CHALLENGE.train))
     root = make_set(folder, size, 64, 36, linked=True)
     return {"images": images, "boxes": size.boxes, **prepare(root, root / "out", images)}

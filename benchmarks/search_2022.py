@@ -17,7 +17,7 @@ def write_from(records: list[dict], step: int, out: Path) -> int:
 
 
 def search(records: list[dict], out: Path, max_bytes: int) -> float:
-    """Writes the file for the threshold that the search ends at; returns that threshold."""
+    """Writes the file for the lowest threshold that fits; returns that threshold."""
     step = 0
     while write_from(records, step, out) >= max_bytes:
         step += 10
