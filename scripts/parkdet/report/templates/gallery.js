@@ -178,7 +178,7 @@
     for (const number of shown) if (cards[number].parkdetNear) fill(cards[number]);
   }
 
-  // The viewer: one image at full size.
+  // The viewer: one image, enlarged.
   let current = 0;
 
   function open(number) {
