@@ -77,7 +77,7 @@ def measure(script: str, *options: object) -> Use:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=said)
-    return Use(round(seconds, 3), round(usage.ru_maxrss / 1000))
+    return Use(round(seconds, 3), round(usage.ru_maxrss * 1024 / 1e6))
 
 
 def check(uses: dict[str, list[Use]], medians: dict[str, float], equal: bool) -> dict[str, bool]:
