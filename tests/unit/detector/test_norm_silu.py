@@ -119,7 +119,8 @@ def test_bits_depend_on_neither_run_nor_threads(kind):
 def test_every_cpu_rounds_to_the_same_bits(monkeypatch):
     monkeypatch.setenv("CXX", f"{os.environ.get('CXX', 'c++')} -mno-avx512bf16")
     compiled_plainly = compiled.load_compiled.__wrapped__(norm_silu.SOURCE)
-    images, fused = images_of((2, 40, 33, 21), torch.bfloat16), layers_of(40)[1]
+    # So many values that some lie halfway between two bfloat16 numbers.
+    images, fused = images_of((1, 16, 300, 301), torch.bfloat16), layers_of(16)[1]
     gradient = torch.randn(images.shape).contiguous(memory_format=torch.channels_last)
     expected = run(copy.deepcopy(fused), images, gradient)
     monkeypatch.setattr(norm_silu, "_operation", norm_silu._operation.__wrapped__)
